@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The snapshot: how the node is, as one plain value, made once a tick by the root object and handed
+ * const to all that show something (/health, status, metrics, top). Data flows through it one way;
+ * who reads it changes nothing.
+ */
+#pragma once
+
+#include "common/base/scoreboard.h"
+#include "common/schema/config.h"
+#include "common/schema/metrics.h"
+
+enum worker_state { /* as the supervisor sees a slot */
+                    WORKER_STOPPED,
+                    WORKER_STARTING,
+                    WORKER_READY,
+                    WORKER_DRAINING,
+                    WORKER_BACKOFF,
+                    WORKER_STATES_,
+};
+const char *worker_state_to_string(enum worker_state state);
+
+enum node_state { /* why /health says what it says */
+                  NODE_STARTING,
+                  NODE_SERVING,
+                  NODE_DRAINING, /* asked to leave; still serves */
+                  NODE_STATES_,
+};
+const char *node_state_to_string(enum node_state state);
+
+struct worker_view {
+    unsigned slot;
+    enum worker_state state;
+    int pid;           /* 0: none */
+    uint64_t since_us; /* monotonic, of this state */
+    uint64_t started_at_us;
+    unsigned restarts; /* of this slot since the unit's start */
+    uint32_t in_flight;
+    double cpu_percent;    /* of one CPU; NAN until two samples */
+    uint64_t memory_bytes; /* RssAnon + RssShmem */
+    uint64_t requests;
+    char last_exit[80]; /* "" or "killed by SIGKILL after 12 s" */
+    char status[80];    /* the worker's own STATUS= */
+};
+
+struct app_view {
+    char name[APP_NAME_MAX + 1];
+    unsigned wanted;
+    unsigned ready;
+    bool crash_loop; /* a slot died 5 times in 60 s */
+    bool fed;        /* has scoreboards, so request numbers mean something */
+    uint64_t restarts;
+    struct tally total;    /* since the unit's start, all workers ever */
+    double requests_per_s; /* over the last 10 s or so */
+    double p50_ms, p99_ms; /* of the last full window; NAN without requests */
+    size_t n_workers;
+    struct worker_view workers[APP_SLOTS_MAX];
+};
+
+struct sample_view { /* the newest sample and the last full window of one series */
+    bool present;
+    double last;
+    bool window_present;
+    double window_minimum, window_maximum, window_sum;
+    uint64_t window_count;
+};
+
+struct publish_view {
+    enum config_sink sink;
+    uint64_t windows_written;
+    uint64_t errors;
+    uint64_t last_success_realtime_us; /* 0: never */
+    char target[CONFIG_STRING_MAX + 1];
+    char last_error[160];
+};
+
+struct snapshot {
+    uint64_t taken_at_us; /* monotonic */
+    uint64_t taken_realtime_us;
+    char instance_id[CONFIG_STRING_MAX + 1];
+    enum node_state node;
+    int holder_pid, core_pid;
+    unsigned core_starts; /* cores before this one */
+    uint64_t unit_started_at_us;
+    uint64_t core_started_at_us;
+    struct sample_view host[METRIC_COUNT_];                 /* host and agent metrics */
+    struct sample_view app_series[APPS_MAX][METRIC_COUNT_]; /* app metrics */
+    struct publish_view publish;
+    size_t n_apps;
+    struct app_view apps[APPS_MAX];
+};

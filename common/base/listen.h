@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening sockets from their text in the configuration: "127.0.0.1:8080", "[::1]:80", "[::]:80"
+ * (IPv6 and IPv4), "8080" (the same as "[::]:8080"), "/run/x.sock". */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#define LISTEN_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
+
+union listen_address {
+    struct sockaddr any;
+    struct sockaddr_storage storage;
+};
+
+/* Numbers only, no names are looked up. 0, -EINVAL, or -ENAMETOOLONG for a unix path. */
+int listen_parse(const char *text, union listen_address *ret, socklen_t *ret_length);
+
+/*
+ * Binds and listens; non-blocking, O_CLOEXEC, SO_REUSEADDR; a stale unix socket that nobody serves
+ * is replaced, and |unix_mode| set. Returns the descriptor or a negative errno (-EADDRINUSE). Where
+ * the host has no IPv6, "[::]" falls back to "0.0.0.0".
+ */
+int listen_open(const char *text, unsigned unix_mode);
+
+/* Whether |fd| is a listening socket bound to what |text| says (for descriptors handed in by
+ * systemd). */
+bool listen_matches(int fd, const char *text);

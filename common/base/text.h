@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strict reading of text from outside: numbers, names, UTF-8. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A whole decimal number in [min, max], no sign, no blanks. 0, -EINVAL (not a number) or -ERANGE.
+ */
+int text_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* Bytes with an optional K, M, G suffix (powers of 1024). 0, -EINVAL or -ERANGE. */
+int text_parse_size(const char *text, uint64_t *ret_bytes);
+
+/* Whether |data| is well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF).
+ */
+bool text_is_utf8(const char *data, size_t length);
+
+/* Code points in well-formed UTF-8. */
+size_t text_utf8_length(const char *data, size_t length);
+
+/* Copies into a fixed array, always NUL-terminated. Returns whether all of it fitted. */
+bool text_copy(char *target, size_t size, const char *source);
+
+/* 64 random bits from the kernel; for jitter and ids. Never fails: blocks only before the kernel's
+ * pool is ready at boot. */
+uint64_t random_u64(void);

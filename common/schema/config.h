@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: one plain value, filled from a table that declares every key once
+ * (config-keys.h): type, unit, range, default, help.
+ *
+ * The files are libconfig's: /etc/agentd/agentd.conf, then /etc/agentd/conf.d/<name>.conf by name,
+ * merged key by key (a list replaces a list). An unknown key, another type or a value out of range
+ * is an error that names file, line, key and what is allowed; then nothing is changed. `@include`
+ * is refused: conf.d is the way to split. Nothing here writes a user's file.
+ */
+#pragma once
+
+#include "common/base/buffer.h"
+#include "common/schema/contract.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONFIG_STRING_MAX 255
+#define CONFIG_ARGS_MAX   32
+#define CONFIG_ENV_MAX    64
+#define CONFIG_ERROR_MAX  512
+#define CONFIG_LISTEN_MAX 107 /* a unix socket's path is the longest form */
+
+enum config_sink { CONFIG_SINK_NONE, CONFIG_SINK_FILE };
+
+struct config_app {
+    char name[APP_NAME_MAX + 1];
+    bool enabled;
+    char *command[CONFIG_ARGS_MAX + 1];    /* argv, NULL at the end; [0] is an absolute path */
+    char *environment[CONFIG_ENV_MAX + 1]; /* "NAME=value", NULL at the end */
+    char directory[CONFIG_STRING_MAX + 1]; /* "" = / */
+    char user[CONFIG_STRING_MAX + 1];      /* "" = the agent's own */
+    char group[CONFIG_STRING_MAX + 1];     /* "" = the user's */
+    char *listen[APP_LISTENERS_MAX +
+                 1];  /* "127.0.0.1:8080", "[::]:80", "8080" (all addresses), "/path" */
+    unsigned workers; /* 0 in the file = one a CPU; here already resolved */
+    unsigned ready_timeout_s;
+    unsigned drain_timeout_s; /* requests in flight */
+    unsigned idle_timeout_s;  /* idle kept-alive connections */
+    bool scoreboard;          /* hand one to the workers */
+};
+
+struct config {
+    /* agent */
+    char instance_id[CONFIG_STRING_MAX +
+                     1]; /* "" = the host's name (IMDS with the lifecycle work) */
+    char runtime_dir[CONFIG_STRING_MAX + 1];
+    char state_dir[CONFIG_STRING_MAX + 1];
+    int log_level;           /* syslog's number */
+    unsigned core_silence_s; /* a core that says nothing for so long is replaced */
+    /* health */
+    char health_listen[CONFIG_LISTEN_MAX + 1];
+    unsigned lame_duck_s; /* goes on serving for so long after /health says 503 */
+    /* control: the socket is runtime_dir/control.sock */
+    char control_group[CONFIG_STRING_MAX + 1]; /* may read; "" = the agent's own group */
+    char admin_group[CONFIG_STRING_MAX + 1];   /* may change, besides root; "" = nobody else */
+    /* observe */
+    unsigned sample_ms;
+    unsigned window_s; /* 10 or 60 */
+    char disk_path[CONFIG_STRING_MAX + 1];
+    /* publish */
+    enum config_sink sink;
+    char publish_file[CONFIG_STRING_MAX + 1]; /* "" = state_dir/metrics.jsonl */
+    char namespace_[CONFIG_STRING_MAX + 1];
+    char asg_name[CONFIG_STRING_MAX + 1]; /* AutoScalingGroupName; "" = unknown */
+    bool per_instance;                    /* InstanceId besides AutoScalingGroupName */
+
+    struct config_app apps[APPS_MAX];
+    size_t n_apps; /* in order of name; enabled and disabled ones */
+};
+
+/*
+ * Reads the files under an image (config-image.h), in its order, onto the defaults. On error
+ * returns -EINVAL with one line in |error| ("FILE:LINE: KEY: what is wrong; what is allowed") or
+ * -ENOMEM, and *ret is untouched.
+ */
+struct config_image;
+int config_load(const struct config_image *image, struct config **ret,
+                char error[CONFIG_ERROR_MAX]);
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free)
+
+const struct config_app *config_find_app(const struct config *config, const char *name);
+
+/* Every key with its value in force and, as a comment, where it came from ("default" or FILE:LINE):
+ * the body of `agentctl config show`. Valid libconfig. */
+int config_print(const struct config *config, struct buffer *buffer);
+
+/* --- the table, for the references, completion and tests -----------------------------------------
+ */
+
+enum config_type {
+    CONFIG_BOOL,
+    CONFIG_UINT,
+    CONFIG_CHOICE,
+    CONFIG_STRING,
+    CONFIG_PATH,
+    CONFIG_LISTEN,
+    CONFIG_LIST
+};
+
+struct config_key {
+    const char *section; /* "agent", "health", ...; "apps" for a key of each app */
+    const char *name;
+    enum config_type type;
+    const char *unit;     /* "s", "ms", "" */
+    const char *fallback; /* the default, as written in a file */
+    uint64_t min, max;    /* numbers; lists: number of items */
+    const char *choices;  /* "file|none" */
+    const char *help;     /* one or two sentences */
+    bool restart;         /* takes effect at a restart of agentd only */
+    size_t offset;        /* into struct config or struct config_app; config.c's own */
+    size_t size;
+};
+
+const struct config_key *config_keys(size_t *ret_count);
