@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small files and descriptors. Nothing here is for large data or for regular files on a hot path.
+ */
+#include "common/base/files.h"
+
+#include "common/base/macro.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+/* Reads until |size| bytes or the end. Returns the bytes read or a negative errno. */
+static ssize_t fd_read_up_to(int fd, char *buffer, size_t size)
+{
+    size_t length = 0;
+
+    while (length < size) {
+        ssize_t n = read(fd, buffer + length, size - length);
+
+        if (n == 0)
+            break;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        length += (size_t) n;
+    }
+    return (ssize_t) length;
+}
+
+ssize_t file_read_small(int directory_fd, const char *path, char *buffer, size_t size)
+{
+    CLEANUP_CLOSE int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t length;
+
+    if (fd < 0)
+        return -errno;
+    length = fd_read_up_to(fd, buffer, size);
+    if (length < 0)
+        return length;
+    if ((size_t) length >= size) /* no room for the NUL: there was too much */
+        return -ENOBUFS;
+    buffer[length] = '\0';
+    return length;
+}
+
+int file_read(int directory_fd, const char *path, size_t limit_bytes, char **ret,
+              size_t *ret_length)
+{
+    /* O_NONBLOCK: opening a FIFO must not hang; regular files don't care. */
+    CLEANUP_CLOSE int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    CLEANUP_FREE char *data = NULL;
+    struct stat status;
+    size_t room;
+    ssize_t length;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (S_ISDIR(status.st_mode))
+        return -EISDIR;
+    if (!S_ISREG(status.st_mode))
+        return -EINVAL;
+    if (status.st_size > 0 && (uint64_t) status.st_size > limit_bytes)
+        return -EFBIG;
+    /* A byte more than it has, to see that it ends there; files in /proc say 0: allow all. */
+    if (__builtin_add_overflow(status.st_size > 0 ? (size_t) status.st_size : limit_bytes, 1,
+                               &room))
+        return -EINVAL;
+    data = malloc(room);
+    if (!data)
+        return -ENOMEM;
+    length = fd_read_up_to(fd, data, room);
+    if (length < 0)
+        return (int) length;
+    if ((size_t) length == room)
+        return -EFBIG; /* it grew meanwhile */
+    data[length] = '\0';
+    *ret = TAKE(data);
+    if (ret_length)
+        *ret_length = (size_t) length;
+    return 0;
+}
+
+int file_write_small(int directory_fd, const char *path, const char *text)
+{
+    CLEANUP_CLOSE int fd = openat(directory_fd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    size_t length = strlen(text);
+    ssize_t n;
+
+    if (fd < 0)
+        return -errno;
+    do
+        n = write(fd, text, length);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    return (size_t) n == length ? 0 : -EIO;
+}
+
+int fd_write_all(int fd, const void *data, size_t length)
+{
+    const char *next = data;
+
+    while (length > 0) {
+        ssize_t n = write(fd, next, length);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return -EIO;
+        next += n;
+        length -= (size_t) n;
+    }
+    return 0;
+}
+
+int fd_set_cloexec(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFD);
+
+    if (flags < 0)
+        return -errno;
+    if (fcntl(fd, F_SETFD, on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC) < 0)
+        return -errno;
+    return 0;
+}
+
+int fd_set_nonblock(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+    if (fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK) < 0)
+        return -errno;
+    return 0;
+}
+
+int fd_close(int fd)
+{
+    int saved_errno = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = saved_errno;
+    return -1;
+}
+
+static int directory_make_one(const char *path, mode_t mode)
+{
+    struct stat status;
+
+    if (mkdir(path, mode) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    if (stat(path, &status) < 0)
+        return -errno;
+    return S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
+}
+
+int directory_make(const char *path, mode_t mode)
+{
+    char prefix[PATH_MAX];
+    size_t length = strlen(path);
+
+    if (length == 0)
+        return -ENOENT;
+    if (length >= sizeof(prefix))
+        return -ENAMETOOLONG;
+    memcpy(prefix, path, length + 1);
+    for (size_t i = 1; i < length; i++) {
+        int r;
+
+        if (prefix[i] != '/' || prefix[i - 1] == '/')
+            continue;
+        prefix[i] = '\0';
+        r = directory_make_one(prefix, mode);
+        prefix[i] = '/';
+        if (r < 0)
+            return r;
+    }
+    return directory_make_one(prefix, mode);
+}
+
+int memfd_new_sealed(const char *name, size_t size)
+{
+    CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t) size) < 0)
+        return -errno;
+    if (fcntl(fd, F_ADD_SEALS, MEMFD_SEALS) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
+bool memfd_is_sealed(int fd, size_t size)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    struct stat status;
+
+    if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW))
+        return false;
+    return fstat(fd, &status) == 0 && status.st_size >= 0 && (uint64_t) status.st_size == size;
+}
