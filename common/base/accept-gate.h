@@ -24,7 +24,8 @@ struct accept_gate; /* this process's view: the page, and its own slot */
 /* The holder's part: a sealed memfd with a page for one app. */
 int accept_gate_new_fd(void);
 /* |slot| from 1 to ACCEPT_GATE_SLOTS. 0, -EBADMSG if it is no gate, -ERANGE for the slot, or a
- * negative errno. Starts as not ready. */
+ * negative errno. Starts as not ready. Opening and freeing a slot clears it: the holder does so for
+ * a worker that was killed, whose slot would go on inviting others to wait. */
 int accept_gate_open(struct accept_gate **ret, int fd, unsigned slot);
 struct accept_gate *accept_gate_free(struct accept_gate *gate); /* leaves as not ready */
 
