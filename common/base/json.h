@@ -11,12 +11,16 @@
 DEFINE_CLEANUP(struct json_object *, json_object_put)
 #define CLEANUP_JSON CLEANUP(json_object_putp)
 
-/* Parses exactly one value, valid UTF-8, nothing behind it. 0, -EBADMSG, -E2BIG (deeper than
- * JSON_DEPTH_MAX), -ENOMEM. */
+/* Parses exactly one value, valid UTF-8, nothing but blanks behind it, no NaN or infinity. The
+ * value null is *ret = NULL. 0, -EBADMSG, -E2BIG (deeper than JSON_DEPTH_MAX), -ENOMEM. */
 int json_parse(const char *text, size_t length, struct json_object **ret);
 
-/* Members of an object by name and type. 0, -ENOENT (absent or null) or -EBADMSG (another type, or
- * out of int64's range). */
+/*
+ * Members of an object by name and type; borrowed, they live as long as the object. 0, -ENOENT
+ * (absent or null) or -EBADMSG: |object| is none, the member has another type, a string has a NUL
+ * in it, a number is not within INT64_MIN + 1 to INT64_MAX (json-c 0.14 cuts what is below to
+ * INT64_MIN).
+ */
 int json_get_string(const struct json_object *object, const char *key, const char **ret);
 int json_get_int64(const struct json_object *object, const char *key, int64_t *ret);
 int json_get_bool(const struct json_object *object, const char *key, bool *ret);
@@ -31,6 +35,7 @@ int json_get_array(const struct json_object *object, const char *key, struct jso
 void json_add(struct json_object *object, const char *key, struct json_object *take_value);
 void json_add_string(struct json_object *object, const char *key, const char *value);
 void json_add_u64(struct json_object *object, const char *key, uint64_t value);
+/* With so many decimals (up to 15); what is not finite becomes null. */
 void json_add_double(struct json_object *object, const char *key, double value, unsigned decimals);
 void json_add_bool(struct json_object *object, const char *key, bool value);
 

@@ -65,15 +65,15 @@ int text_parse_size(const char *text, uint64_t *ret_bytes)
     return 0;
 }
 
-/*
- * Length in bytes of the well-formed sequence at |s|, 0 if there is none. The ranges of the second
- * byte are those of table 3-7 in the Unicode standard, chapter 3.9.
- */
-static size_t utf8_sequence(const unsigned char *s, size_t length)
+/* The ranges of the second byte are those of table 3-7 in the Unicode standard, chapter 3.9. */
+size_t text_utf8_sequence(const char *data, size_t length)
 {
+    const unsigned char *s = (const unsigned char *) data;
     unsigned char low = 0x80, high = 0xbf;
     size_t wanted;
 
+    if (length == 0)
+        return 0;
     if (s[0] < 0x80)
         return 1;
     if (s[0] >= 0xc2 && s[0] <= 0xdf) {
@@ -103,10 +103,8 @@ static size_t utf8_sequence(const unsigned char *s, size_t length)
 
 bool text_is_utf8(const char *data, size_t length)
 {
-    const unsigned char *s = (const unsigned char *) data;
-
     for (size_t i = 0; i < length;) {
-        size_t n = utf8_sequence(s + i, length - i);
+        size_t n = text_utf8_sequence(data + i, length - i);
 
         if (n == 0)
             return false;

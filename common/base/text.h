@@ -17,6 +17,9 @@ int text_parse_size(const char *text, uint64_t *ret_bytes);
  */
 bool text_is_utf8(const char *data, size_t length);
 
+/* Bytes (1 to 4) of the well-formed sequence that |data| starts with; 0 if there is none. */
+size_t text_utf8_sequence(const char *data, size_t length);
+
 /* Code points in well-formed UTF-8. */
 size_t text_utf8_length(const char *data, size_t length);
 
