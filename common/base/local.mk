@@ -14,3 +14,29 @@ common_libbase_a_SOURCES = \
 	common/base/macro.h \
 	common/base/scoreboard.c common/base/scoreboard.h \
 	common/base/text.c common/base/text.h
+
+EXTRA_DIST += tests/unit/unit.h
+
+if HAVE_CMOCKA
+base_tests = \
+	tests/unit/test-backoff \
+	tests/unit/test-buffer \
+	tests/unit/test-clock \
+	tests/unit/test-histogram \
+	tests/unit/test-text
+check_PROGRAMS += $(base_tests)
+TESTS += $(base_tests)
+
+base_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
+base_test_ldadd = common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_backoff_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_backoff_LDADD = $(base_test_ldadd)
+tests_unit_test_buffer_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_buffer_LDADD = $(base_test_ldadd)
+tests_unit_test_clock_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_clock_LDADD = $(base_test_ldadd)
+tests_unit_test_histogram_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_histogram_LDADD = $(base_test_ldadd)
+tests_unit_test_text_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_text_LDADD = $(base_test_ldadd)
+endif
