@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <float.h>
 #include <limits.h>
@@ -18,40 +19,159 @@
 DEFINE_CLEANUP(struct json_tokener *, json_tokener_free)
 
 /*
- * What json-c lets through though it is no JSON: NaN and Infinity. And the depth, which json-c
- * counts differently for empty and filled arrays. Recursion is bounded by the tokener's depth.
+ * The grammar of RFC 8259, checked before json-c sees the text: even its strict mode takes NaN and
+ * keys in single quotes, more in older versions, and it counts depth differently for empty arrays.
  */
-static int json_check(const struct json_object *object, unsigned depth)
+struct scan {
+    const char *at;
+    const char *end;
+    unsigned depth;
+};
+
+static int scan_value(struct scan *scan);
+
+static bool scan_is_at(const struct scan *scan, char c)
 {
+    return scan->at < scan->end && *scan->at == c;
+}
+
+static bool scan_take(struct scan *scan, char c)
+{
+    if (!scan_is_at(scan, c))
+        return false;
+    scan->at++;
+    return true;
+}
+
+static void scan_blanks(struct scan *scan)
+{
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\r' || *scan->at == '\n'))
+        scan->at++;
+}
+
+/* Digits, at least one. */
+static bool scan_digits(struct scan *scan)
+{
+    const char *start = scan->at;
+
+    while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
+        scan->at++;
+    return scan->at > start;
+}
+
+static int scan_number(struct scan *scan)
+{
+    scan_take(scan, '-');
+    if (!scan_take(scan, '0') && !scan_digits(scan))
+        return -EBADMSG;
+    if (scan_take(scan, '.') && !scan_digits(scan))
+        return -EBADMSG;
+    if (scan_take(scan, 'e') || scan_take(scan, 'E')) {
+        if (!scan_take(scan, '+'))
+            scan_take(scan, '-');
+        if (!scan_digits(scan))
+            return -EBADMSG;
+    }
+    return 0;
+}
+
+/* A key with an escaped NUL is refused: json-c would end it there. */
+static int scan_string(struct scan *scan, bool is_key)
+{
+    if (!scan_take(scan, '"'))
+        return -EBADMSG;
+    while (scan->at < scan->end) {
+        unsigned char c = (unsigned char) *scan->at++;
+
+        if (c == '"')
+            return 0;
+        if (c < 0x20)
+            return -EBADMSG;
+        if (c != '\\')
+            continue;
+        if (scan_take(scan, 'u')) {
+            for (int i = 0; i < 4; i++)
+                if (scan->at + i >= scan->end || !isxdigit((unsigned char) scan->at[i]))
+                    return -EBADMSG;
+            if (is_key && memcmp(scan->at, "0000", 4) == 0)
+                return -EBADMSG;
+            scan->at += 4;
+        } else if (scan->at >= scan->end || !memchr("\"\\/bfnrt", *scan->at++, 8)) {
+            return -EBADMSG;
+        }
+    }
+    return -EBADMSG;
+}
+
+static int scan_container(struct scan *scan, bool is_object)
+{
+    const char close = is_object ? '}' : ']';
     int r;
 
-    switch (json_object_get_type(object)) {
-    case json_type_double:
-        return isfinite(json_object_get_double(object)) ? 0 : -EBADMSG;
-    case json_type_object: {
-        if (depth >= JSON_DEPTH_MAX)
-            return -E2BIG;
-        json_object_object_foreach((struct json_object *) object, key, value)
-        {
-            (void) key;
-            r = json_check(value, depth + 1);
+    if (++scan->depth > JSON_DEPTH_MAX)
+        return -E2BIG;
+    scan->at++;
+    scan_blanks(scan);
+    if (!scan_is_at(scan, close)) {
+        do {
+            scan_blanks(scan);
+            if (is_object) {
+                r = scan_string(scan, true);
+                if (r < 0)
+                    return r;
+                scan_blanks(scan);
+                if (!scan_take(scan, ':'))
+                    return -EBADMSG;
+            }
+            r = scan_value(scan);
             if (r < 0)
                 return r;
-        }
-        return 0;
+        } while (scan_take(scan, ','));
     }
-    case json_type_array:
-        if (depth >= JSON_DEPTH_MAX)
-            return -E2BIG;
-        for (size_t i = 0; i < json_object_array_length(object); i++) {
-            r = json_check(json_object_array_get_idx(object, i), depth + 1);
-            if (r < 0)
-                return r;
+    scan->depth--;
+    return scan_take(scan, close) ? 0 : -EBADMSG;
+}
+
+/* A value and the blanks around it. The recursion ends at JSON_DEPTH_MAX. */
+static int scan_value(struct scan *scan)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    int r = -EBADMSG;
+
+    scan_blanks(scan);
+    if (scan_is_at(scan, '{') || scan_is_at(scan, '[')) {
+        r = scan_container(scan, *scan->at == '{');
+    } else if (scan_is_at(scan, '"')) {
+        r = scan_string(scan, false);
+    } else if (scan->at < scan->end && *scan->at >= 'a') {
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+            size_t length = strlen(words[i]);
+
+            if ((size_t) (scan->end - scan->at) < length || memcmp(scan->at, words[i], length) != 0)
+                continue;
+            scan->at += length;
+            r = 0;
+            break;
         }
-        return 0;
-    default:
-        return 0;
+    } else {
+        r = scan_number(scan);
     }
+    scan_blanks(scan);
+    return r;
+}
+
+static int json_check_syntax(const char *text, size_t length)
+{
+    struct scan scan = {.at = text, .end = text + length};
+    int r;
+
+    if (!text_is_utf8(text, length))
+        return -EBADMSG;
+    r = scan_value(&scan);
+    if (r < 0)
+        return r;
+    return scan.at == scan.end ? 0 : -EBADMSG;
 }
 
 int json_parse(const char *text, size_t length, struct json_object **ret)
@@ -61,29 +181,24 @@ int json_parse(const char *text, size_t length, struct json_object **ret)
     enum json_tokener_error error;
     int r;
 
-    /* json-c would end at a NUL; and its own check of UTF-8 is newer than the floor's. */
-    if (length > INT_MAX || !text_is_utf8(text, length) || memchr(text, '\0', length))
+    if (length > INT_MAX)
         return -EBADMSG;
+    r = json_check_syntax(text, length);
+    if (r < 0)
+        return r;
     tokener = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
     if (!tokener)
         return -ENOMEM;
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     object = json_tokener_parse_ex(tokener, text, (int) length);
     error = json_tokener_get_error(tokener);
-    if (error == json_tokener_success && json_tokener_get_parse_end(tokener) < length)
-        return -EBADMSG;
     if (error == json_tokener_continue) {
         /* A number ends only where something else begins: the NUL says that this is all. */
         object = json_tokener_parse_ex(tokener, "", 1);
         error = json_tokener_get_error(tokener);
     }
-    if (error == json_tokener_error_depth)
-        return -E2BIG;
-    if (error != json_tokener_success)
+    if (error != json_tokener_success) /* what its version doesn't take: numbers past 64 bits */
         return -EBADMSG;
-    r = json_check(object, 0);
-    if (r < 0)
-        return r;
     *ret = TAKE(object);
     return 0;
 }

@@ -19,24 +19,43 @@ EXTRA_DIST += tests/unit/unit.h
 
 if HAVE_CMOCKA
 base_tests = \
+	tests/unit/test-accept-gate \
 	tests/unit/test-backoff \
 	tests/unit/test-buffer \
 	tests/unit/test-clock \
+	tests/unit/test-files \
 	tests/unit/test-histogram \
+	tests/unit/test-json \
+	tests/unit/test-listen \
+	tests/unit/test-log \
+	tests/unit/test-scoreboard \
 	tests/unit/test-text
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
 
 base_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
 base_test_ldadd = common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_accept_gate_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_accept_gate_LDADD = $(base_test_ldadd)
 tests_unit_test_backoff_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_backoff_LDADD = $(base_test_ldadd)
 tests_unit_test_buffer_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_buffer_LDADD = $(base_test_ldadd)
 tests_unit_test_clock_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_clock_LDADD = $(base_test_ldadd)
+tests_unit_test_files_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_files_LDADD = $(base_test_ldadd)
 tests_unit_test_histogram_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_histogram_LDADD = $(base_test_ldadd)
+tests_unit_test_json_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_json_LDADD = $(base_test_ldadd) $(JSON_C_LIBS)
+tests_unit_test_listen_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_listen_LDADD = $(base_test_ldadd)
+tests_unit_test_log_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_log_LDADD = $(base_test_ldadd)
+tests_unit_test_scoreboard_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_scoreboard_LDADD = $(base_test_ldadd)
+tests_unit_test_scoreboard_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_test_text_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_text_LDADD = $(base_test_ldadd)
 endif
