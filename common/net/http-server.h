@@ -17,9 +17,10 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#define HTTP_PATH_MAX   1024 /* longer: 414 */
-#define HTTP_POOL_BYTES 8192 /* libmicrohttpd's memory a connection: head and headers; more: 431   \
-                              */
+#define HTTP_PATH_MAX 1024 /* longer: 414 */
+#define HTTP_POOL_BYTES                                                                            \
+    8192 /* libmicrohttpd's memory a connection: head and headers; more: 431                       \
+          */
 
 enum http_method {               /* a mask */
                    HTTP_GET = 1, /* answers HEAD too, without the body */
@@ -49,7 +50,8 @@ struct http_route {
 struct http_server_options {
     const struct http_route *routes; /* borrowed for the server's life; NULL path at the end.
                                         Unknown: 404, 405 with Allow */
-    void *userdata;                  /* for handlers and observers */
+    void *userdata;                  /* for handlers; and for observers, unless |observer| is set */
+    void *observer;                  /* optional */
     unsigned connections_max;        /* more wait in the backlog */
     unsigned connections_per_client; /* from one address; 0 = no limit (behind a load balancer all
                                         come from few) */
@@ -57,10 +59,10 @@ struct http_server_options {
         idle_timeout_s; /* silence on a connection, also in the middle of a head; then closed */
     /* Optional. Each answered or lost request, for counters and access log; status 0 = connection
      * lost before the answer. */
-    void (*on_begin)(void *userdata);
+    void (*on_begin)(void *observer);
     void (*on_end)(const struct http_request *request, unsigned status, size_t bytes,
-                   uint64_t latency_us, void *userdata);
-    void (*on_connection)(int change, void *userdata);
+                   uint64_t latency_us, void *observer);
+    void (*on_connection)(int change, void *observer);
 };
 
 /* It borrows |event| for its life. Nothing is served before http_server_listen() or

@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += common/libnet.a
+common_libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(MICROHTTPD_CFLAGS)
+common_libnet_a_SOURCES = \
+	common/net/acceptor.c common/net/acceptor.h \
+	common/net/http-check.c common/net/http-check.h \
+	common/net/http-internal.h \
+	common/net/http-linger.c \
+	common/net/http-request.c \
+	common/net/http-response.c \
+	common/net/http-server.c common/net/http-server.h
+
+# What a program needs that links common/libnet.a.
+NET_LIBS = common/libnet.a common/libbase.a $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) -lpthread

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server: libmicrohttpd's epoll inside our loop, its connections, their time-outs.
+ *
+ * libmicrohttpd accepts nothing itself (MHD_USE_NO_LISTEN_SOCKET), so that one way of accepting
+ * serves the agent and, with its gate, the workers.
+ */
+#include "common/net/http-internal.h"
+
+#include "common/base/clock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define ACCEPT_BATCH 8
+/* Rounds of MHD_run() in one wake-up. A further round finds the requests that came meanwhile
+ * without a turn of the outer loop; bounded, so that other sources get theirs. */
+#define RUNS_MAX      8
+#define RERUN_FROM    2 /* requests in a round that make a further one worth its epoll_wait() */
+#define WATCH_EVENTS  32
+#define TICK_US       USEC_PER_SEC
+#define TICK_SLACK_US (USEC_PER_SEC / 4)
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static void list_remove(struct connection_list *list, struct http_connection *c)
+{
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        list->first = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    else
+        list->last = c->previous;
+    c->previous = c->next = NULL;
+}
+
+static void list_append(struct connection_list *list, struct http_connection *c)
+{
+    c->previous = list->last;
+    c->next = NULL;
+    if (list->last)
+        list->last->next = c;
+    else
+        list->first = c;
+    list->last = c;
+}
+
+static struct connection_list *list_of(struct http_server *server, const struct http_connection *c)
+{
+    return c->is_quiet ? &server->quiet : &server->busy;
+}
+
+void http_connection_set_quiet(struct http_server *server, struct http_connection *c, bool quiet)
+{
+    list_remove(list_of(server, c), c);
+    c->is_quiet = quiet;
+    c->quiet_since_tick = server->tick;
+    list_append(list_of(server, c), c);
+}
+
+int http_connection_watch(struct http_server *server, struct http_connection *c)
+{
+    /* Edge-triggered and for the connection's life: one system call, however many requests wait. */
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
+
+    if (c->is_watched)
+        return 0;
+    if (epoll_ctl(server->watch_fd, EPOLL_CTL_ADD, c->fd, &event) < 0)
+        return -errno;
+    c->is_watched = true;
+    return 0;
+}
+
+static void connection_opened(struct http_server *server, struct MHD_Connection *mhd,
+                              void **socket_context)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct http_connection *c = calloc(1, sizeof(*c));
+
+    *socket_context = c;
+    if (!c) /* its first request will be refused by a close */
+        return;
+    c->fd = info ? info->connect_fd : -1;
+    c->is_quiet = true;
+    c->quiet_since_tick = server->tick;
+    list_append(&server->quiet, c);
+    if (server->connections++ == 0) {
+        sd_event_source_set_time_relative(server->timer, TICK_US);
+        sd_event_source_set_enabled(server->timer, SD_EVENT_ON);
+    }
+    acceptor_set_paused(server->acceptor, server->connections >= server->options.connections_max);
+    if (server->options.on_connection)
+        server->options.on_connection(1, server->options.observer);
+}
+
+static void connection_closed(struct http_server *server, void **socket_context)
+{
+    struct http_connection *c = TAKE(*socket_context);
+
+    if (!c)
+        return;
+    if (c->linger)
+        http_linger_add(server->linger, c->fd);
+    if (c->is_watched)
+        epoll_ctl(server->watch_fd, EPOLL_CTL_DEL, c->fd, NULL);
+    list_remove(list_of(server, c), c);
+    free(c);
+    server->connections--;
+    acceptor_set_paused(server->acceptor, false);
+    if (server->options.on_connection)
+        server->options.on_connection(-1, server->options.observer);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        connection_opened(cls, mhd, socket_context);
+    else
+        connection_closed(cls, socket_context);
+}
+
+/* libmicrohttpd asks for each name and value of the query and for the path, in that order, before
+ * it reads the headers. */
+static size_t on_unescape(void *cls, struct MHD_Connection *mhd, char *text)
+{
+    const union MHD_ConnectionInfo *info;
+    struct http_connection *c;
+    long length = http_percent_decode(text);
+
+    if (length >= 0)
+        return (size_t) length;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    c = info ? info->socket_context : NULL;
+    if (c)
+        c->request.bad_escape = true;
+    return strlen(text);
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+void http_server_schedule(struct http_server *server)
+{
+    if (server->running)
+        server->run_again = true;
+    else
+        sd_event_source_set_enabled(server->rerun, SD_EVENT_ONESHOT);
+}
+
+static bool is_pending(struct http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+
+    return server->run_again ||
+           (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES && wait_ms == 0);
+}
+
+static void server_run(struct http_server *server)
+{
+    bool pending = true;
+
+    server->running = true;
+    for (unsigned i = 0; i < RUNS_MAX && (pending || server->begun >= RERUN_FROM); i++) {
+        server->begun = 0;
+        server->run_again = false;
+        MHD_run(server->daemon);
+        pending = is_pending(server);
+    }
+    server->running = false;
+    server->begun = 0;
+    if (pending)
+        http_server_schedule(server);
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    server_run(userdata);
+    return 0;
+}
+
+static int on_rerun(sd_event_source *source, void *userdata)
+{
+    server_run(userdata);
+    return 0;
+}
+
+static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct epoll_event events[WATCH_EVENTS];
+    int n = epoll_wait(fd, events, WATCH_EVENTS, 0);
+
+    /* No connection is freed here: that happens in MHD_run(). So all of the pointers hold. */
+    for (int i = 0; i < n; i++) {
+        struct http_connection *c = events[i].data.ptr;
+
+        c->peer_gone = true;
+        http_request_abort(&c->request);
+    }
+    return 0;
+}
+
+/* The whole head has to arrive within the idle time-out, so that a slow one doesn't stay for ever
+ * by sending a byte now and then; libmicrohttpd's own time-out only sees silence. */
+static void close_quiet_connections(struct http_server *server)
+{
+    struct http_connection *c;
+
+    while ((c = server->quiet.first) &&
+           server->tick - c->quiet_since_tick > server->options.idle_timeout_s) {
+        shutdown(c->fd, SHUT_RDWR);
+        http_connection_set_quiet(server, c, false);
+    }
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct http_server *server = userdata;
+
+    server->tick++;
+    if (server->options.idle_timeout_s > 0)
+        close_quiet_connections(server);
+    server_run(server);
+    if (server->connections == 0)
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    else
+        sd_event_source_set_time(source, usec + TICK_US);
+    return 0;
+}
+
+static void on_accept(int take_fd, const struct sockaddr *address, socklen_t length, void *userdata)
+{
+    http_server_add_connection(userdata, take_fd, address, length);
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static int start_daemon(struct http_server *server)
+{
+    const struct http_server_options *options = &server->options;
+
+    server->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+                         NULL, NULL, http_request_on_access, server, /* options: */
+                         MHD_OPTION_NOTIFY_COMPLETED, http_request_on_completed, server,
+                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,          /**/
+                         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,            /**/
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_POOL_BYTES, /**/
+                         MHD_OPTION_CONNECTION_LIMIT, options->connections_max,        /**/
+                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_client,
+                         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_END);
+    return server->daemon ? 0 : -ENOMEM;
+}
+
+static int add_sources(struct http_server *server)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    sd_event *event = server->event;
+    int r;
+
+    if (!info)
+        return -EOPNOTSUPP;
+    if ((r = sd_event_add_io(event, &server->io, info->epoll_fd, EPOLLIN, on_io, server)) < 0 ||
+        (r = sd_event_add_io(event, &server->watch, server->watch_fd, EPOLLIN, on_watch, server)) <
+            0 ||
+        (r = sd_event_add_defer(event, &server->rerun, on_rerun, server)) < 0 ||
+        (r = sd_event_source_set_enabled(server->rerun, SD_EVENT_OFF)) < 0 ||
+        (r = sd_event_add_time(event, &server->timer, CLOCK_MONOTONIC, 0, TICK_SLACK_US, on_timer,
+                               server)) < 0 ||
+        (r = sd_event_source_set_enabled(server->timer, SD_EVENT_OFF)) < 0)
+        return r;
+    sd_event_source_set_description(server->io, "http-io");
+    sd_event_source_set_description(server->watch, "http-watch");
+    sd_event_source_set_description(server->rerun, "http-rerun");
+    sd_event_source_set_description(server->timer, "http-timer");
+    return 0;
+}
+
+int http_server_new(struct http_server **ret, sd_event *event,
+                    const struct http_server_options *options)
+{
+    CLEANUP(http_server_freep) struct http_server *server = calloc(1, sizeof(*server));
+    struct acceptor_options accept_options = {
+        .on_accept = on_accept,
+        .batch = ACCEPT_BATCH,
+        .userdata = server,
+    };
+    int r;
+
+    if (!server)
+        return -ENOMEM;
+    server->event = sd_event_ref(event);
+    server->options = *options;
+    if (!options->observer)
+        server->options.observer = options->userdata;
+    server->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (server->watch_fd < 0)
+        return -errno;
+    if ((r = acceptor_new(&server->acceptor, event, &accept_options)) < 0 ||
+        (r = http_linger_new(&server->linger, event)) < 0 || (r = start_daemon(server)) < 0 ||
+        (r = add_sources(server)) < 0)
+        return r;
+    *ret = TAKE(server);
+    return 0;
+}
+
+struct http_server *http_server_free(struct http_server *server)
+{
+    if (!server)
+        return NULL;
+    if (server->acceptor)
+        acceptor_stop(server->acceptor);
+    /* libmicrohttpd can't stop while connections are suspended. */
+    for (struct http_connection *c = server->busy.first; c; c = c->next)
+        http_request_abort(&c->request);
+    if (server->daemon)
+        MHD_stop_daemon(server->daemon);
+    sd_event_source_disable_unref(server->io);
+    sd_event_source_disable_unref(server->watch);
+    sd_event_source_disable_unref(server->rerun);
+    sd_event_source_disable_unref(server->timer);
+    http_linger_free(server->linger);
+    acceptor_free(server->acceptor);
+    if (server->watch_fd >= 0)
+        close(server->watch_fd);
+    sd_event_unref(server->event);
+    free(server);
+    return NULL;
+}
+
+int http_server_listen(struct http_server *server, int listen_fd)
+{
+    return acceptor_add(server->acceptor, listen_fd);
+}
+
+int http_server_add_connection(struct http_server *server, int take_fd,
+                               const struct sockaddr *address, socklen_t length)
+{
+    static const struct sockaddr unknown = {.sa_family = AF_UNSPEC};
+
+    if (!address || length < sizeof(sa_family_t)) {
+        address = &unknown;
+        length = sizeof(unknown);
+    }
+    /* On failure libmicrohttpd has closed it. */
+    if (MHD_add_connection(server->daemon, take_fd, address, length) != MHD_YES)
+        return -EBUSY;
+    return 0;
+}
+
+unsigned http_server_connections(const struct http_server *server)
+{
+    return server->connections;
+}
+
+void http_server_drain(struct http_server *server)
+{
+    server->draining = true;
+    acceptor_stop(server->acceptor);
+}
+
+unsigned http_server_in_flight(const struct http_server *server)
+{
+    return server->in_flight;
+}
