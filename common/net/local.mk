@@ -8,7 +8,9 @@ common_libnet_a_SOURCES = \
 	common/net/http-linger.c \
 	common/net/http-request.c \
 	common/net/http-response.c \
-	common/net/http-server.c common/net/http-server.h
+	common/net/http-server.c common/net/http-server.h \
+	common/net/notify.c common/net/notify.h \
+	common/net/offload.c common/net/offload.h
 
 # What a program needs that links common/libnet.a.
 NET_LIBS = common/libnet.a common/libbase.a $(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) -lpthread
