@@ -15,7 +15,21 @@ common_libbase_a_SOURCES = \
 	common/base/scoreboard.c common/base/scoreboard.h \
 	common/base/text.c common/base/text.h
 
-EXTRA_DIST += tests/unit/unit.h
+EXTRA_DIST += tests/unit/unit.h \
+	tests/data/fuzz/json/members \
+	tests/data/fuzz/json/nested \
+	tests/data/fuzz/json/numbers \
+	tests/data/fuzz/scoreboard/bad-magic \
+	tests/data/fuzz/scoreboard/counters \
+	tests/data/fuzz/scoreboard/good-header \
+	tests/data/fuzz/text/duration \
+	tests/data/fuzz/text/duration-over \
+	tests/data/fuzz/text/listen-ipv4 \
+	tests/data/fuzz/text/listen-ipv6 \
+	tests/data/fuzz/text/number \
+	tests/data/fuzz/text/size \
+	tests/data/fuzz/text/utf8 \
+	tests/data/fuzz/text/utf8-bad
 
 if HAVE_CMOCKA
 base_tests = \
@@ -58,4 +72,15 @@ tests_unit_test_scoreboard_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_test_text_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_text_LDADD = $(base_test_ldadd)
+endif
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-json tests/fuzz/fuzz-scoreboard tests/fuzz/fuzz-text
+tests_fuzz_fuzz_json_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
+tests_fuzz_fuzz_json_LDADD = common/libbase.a $(JSON_C_LIBS)
+tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_scoreboard_LDADD = common/libbase.a
+tests_fuzz_fuzz_scoreboard_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_text_LDADD = common/libbase.a
+tests_fuzz_fuzz_text_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif

@@ -91,6 +91,8 @@ static const char *log_identifier(void)
 /* Makes the text: cut to LOG_LINE_MAX between characters, and without control characters, so that
  * what comes from outside can't forge a second line or drive a terminal. */
 static void log_make_text(char text[LOG_LINE_MAX + 1], const char *format, va_list args)
+    PRINTF_LIKE(2, 0);
+static void log_make_text(char text[LOG_LINE_MAX + 1], const char *format, va_list args)
 {
     int length = vsnprintf(text, LOG_LINE_MAX + 1, format, args);
 
