@@ -7,9 +7,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static void test_parse(void **state)
 {
@@ -189,6 +194,63 @@ static void test_open_wildcard(void **state)
     close(fd);
 }
 
+/* Makes socket(AF_INET6) fail in this process as on a kernel without IPv6. */
+static int forbid_ipv6(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = ARRAY_SIZE(filter), .filter = filter};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}
+
+/* Which step failed, 0 if none. In a child, because the filter stays. */
+static int open_without_ipv6(unsigned port)
+{
+    char text[64];
+    int fd, client;
+
+    if (forbid_ipv6() < 0)
+        return 1;
+    snprintf(text, sizeof(text), "[::1]:%u", port);
+    if (listen_open(text, 0) != -EAFNOSUPPORT) /* only "[::]" falls back */
+        return 2;
+    snprintf(text, sizeof(text), "%u", port);
+    fd = listen_open(text, 0);
+    if (fd < 0)
+        return 3;
+    if (!listen_matches(fd, text))
+        return 4;
+    client = connect_ipv4(port);
+    if (client < 0)
+        return 5;
+    close(client);
+    close(fd);
+    return 0;
+}
+
+static void test_fall_back(void **state)
+{
+    unsigned port = free_port();
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(open_without_ipv6(port));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int connect_unix(const char *path, int type)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -294,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_parse_unix_length),
         cmocka_unit_test(test_open_inet),
         cmocka_unit_test(test_open_wildcard),
+        cmocka_unit_test(test_fall_back),
         cmocka_unit_test_setup_teardown(test_open_unix, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unix_not_replaced, set_up, tear_down),
     };
