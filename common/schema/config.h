@@ -69,12 +69,16 @@ struct config {
 
     struct config_app apps[APPS_MAX];
     size_t n_apps; /* in order of name; enabled and disabled ones */
+
+    struct config_origins *origins; /* where each value came from: config-load.c's own; NULL in a
+                                       struct config that did not come from config_load() */
 };
 
 /*
  * Reads the files under an image (config-image.h), in its order, onto the defaults. On error
  * returns -EINVAL with one line in |error| ("FILE:LINE: KEY: what is wrong; what is allowed") or
- * -ENOMEM, and *ret is untouched.
+ * -ENOMEM, and *ret is untouched. Looks at nothing but the image and the number of CPUs that this
+ * process may use (workers = 0): that users, paths and programs exist is for who uses them.
  */
 struct config_image;
 int config_load(const struct config_image *image, struct config **ret,
@@ -85,7 +89,8 @@ DEFINE_CLEANUP(struct config *, config_free)
 const struct config_app *config_find_app(const struct config *config, const char *name);
 
 /* Every key with its value in force and, as a comment, where it came from ("default" or FILE:LINE):
- * the body of `agentctl config show`. Valid libconfig. */
+ * the body of `agentctl config show`. Valid libconfig, and loads again to the same values. 0 or
+ * buffer_append()'s errors. */
 int config_print(const struct config *config, struct buffer *buffer);
 
 /* --- the table, for the references, completion and tests -----------------------------------------
@@ -93,26 +98,45 @@ int config_print(const struct config *config, struct buffer *buffer);
 
 enum config_type {
     CONFIG_BOOL,
-    CONFIG_UINT,
-    CONFIG_CHOICE,
-    CONFIG_STRING,
-    CONFIG_PATH,
-    CONFIG_LISTEN,
-    CONFIG_LIST
+    CONFIG_UINT,   /* into unsigned */
+    CONFIG_CHOICE, /* one word of |choices|, into an int: |min| for the first, one more for each */
+    CONFIG_STRING, /* this and the next two into an array of char */
+    CONFIG_PATH,   /* absolute */
+    CONFIG_LISTEN, /* an address for listen_parse() */
+    CONFIG_LIST    /* into an array of char *, NULL at the end */
+};
+
+enum config_form {                   /* what a CONFIG_STRING or an item of a CONFIG_LIST may hold */
+                   CONFIG_FORM_TEXT, /* UTF-8 without control characters */
+                   CONFIG_FORM_ACCOUNT,   /* the name of a user or group */
+                   CONFIG_FORM_DIMENSION, /* value of a CloudWatch dimension */
+                   CONFIG_FORM_NAMESPACE, /* CloudWatch's */
+                   CONFIG_FORM_PATH,      /* of type CONFIG_PATH */
+                   CONFIG_FORM_ADDRESS,   /* of type CONFIG_LISTEN, and of lists of addresses */
+                   CONFIG_FORM_ARGUMENT,  /* the first an absolute path */
+                   CONFIG_FORM_VARIABLE,  /* "NAME=value", each NAME once, none of agentd's own */
+                   CONFIG_FORMS_,
 };
 
 struct config_key {
     const char *section; /* "agent", "health", ...; "apps" for a key of each app */
     const char *name;
     enum config_type type;
+    enum config_form form;
     const char *unit;     /* "s", "ms", "" */
     const char *fallback; /* the default, as written in a file */
-    uint64_t min, max;    /* numbers; lists: number of items */
-    const char *choices;  /* "file|none" */
+    uint64_t min, max;    /* numbers; strings: bytes; lists: number of items */
+    const char *choices;  /* "none|file"; for a number: the only ones allowed, "10|60"; else NULL */
     const char *help;     /* one or two sentences */
     bool restart;         /* takes effect at a restart of agentd only */
-    size_t offset;        /* into struct config or struct config_app; config.c's own */
+    size_t offset;        /* into struct config or struct config_app */
     size_t size;
 };
 
+/* All of them, section by section, in the order of the references; the apps' keys last. */
 const struct config_key *config_keys(size_t *ret_count);
+
+/* What the key takes, in words: "0 to 300 (s)". For error lines and references. Returns |buffer|.
+ */
+#define CONFIG_ALLOWED_MAX 256
+const char *config_key_allowed(const struct config_key *key, char buffer[CONFIG_ALLOWED_MAX]);

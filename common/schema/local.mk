@@ -1,1 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += common/libschema.a
+common_libschema_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBCONFIG_CFLAGS)
+common_libschema_a_SOURCES = \
+	common/schema/config.c common/schema/config.h common/schema/config-internal.h \
+	common/schema/config-keys.h common/schema/contract.h \
+	common/schema/config-check.c \
+	common/schema/config-image.c common/schema/config-image.h \
+	common/schema/config-nearest.c \
+	common/schema/config-print.c \
+	common/schema/config-scan.c common/schema/config-scan.h \
+	common/schema/config-value.c common/schema/config-value.h \
+	common/schema/metrics.c common/schema/metrics.h
+
+# What a program links that uses it.
+SCHEMA_LIBS = common/libschema.a common/libbase.a $(LIBCONFIG_LIBS)
+
+if HAVE_CMOCKA
+schema_tests = \
+	tests/unit/test-config \
+	tests/unit/test-config-default \
+	tests/unit/test-config-image \
+	tests/unit/test-metrics
+check_PROGRAMS += $(schema_tests)
+TESTS += $(schema_tests)
+
+schema_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+schema_test_ldadd = $(SCHEMA_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_config_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_config_LDADD = $(schema_test_ldadd)
+tests_unit_test_config_default_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_config_default_LDADD = $(schema_test_ldadd)
+tests_unit_test_config_image_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_config_image_LDADD = $(schema_test_ldadd)
+tests_unit_test_metrics_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_metrics_LDADD = $(schema_test_ldadd)
+endif
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_config_LDADD = $(SCHEMA_LIBS)
+endif
+EXTRA_DIST += systemd/agentd.conf \
+	tests/data/fuzz/config/all-keys.conf tests/data/fuzz/config/comments.conf \
+	tests/data/fuzz/config/duplicate.conf tests/data/fuzz/config/include.conf \
+	tests/data/fuzz/config/lists.conf tests/data/fuzz/config/numbers.conf

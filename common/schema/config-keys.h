@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every key of the configuration, declared once. Defaults, checks, `agentctl config show`, the
+ * references and the man page are all made from these two lists; after a change run
+ * `make references`.
+ *
+ * KEY(section, name, field, type, form, unit, default, min, max, choices, restart, help)
+ *
+ * The default is written as in a file. min and max: a number's range, a string's bytes, a list's
+ * items. A field's array must have room for max and one more; a test holds them together.
+ */
+#pragma once
+
+/* clang-format off */
+/* Keys that exist once: fields of struct config. */
+#define CONFIG_NODE_KEYS(KEY)                                                                      \
+    KEY(agent, instance_id, instance_id, STRING, DIMENSION, "", "\"\"", 0, 255, NULL, false,       \
+        "What this node is called in /health, metrics and logs. Empty: the host's name.")          \
+    KEY(agent, runtime_dir, runtime_dir, PATH, PATH, "", "\"/run/agentd\"", 1, 64, NULL, true,     \
+        "Directory of the control socket and the workers' sockets. Kept short, because a socket's "\
+        "path has at most 107 bytes.")                                                             \
+    KEY(agent, state_dir, state_dir, PATH, PATH, "", "\"/var/lib/agentd\"", 1, 200, NULL, true,    \
+        "Directory of what is kept over restarts.")                                                \
+    KEY(agent, log_level, log_level, CHOICE, TEXT, "", "\"info\"", 3, 7,                           \
+        "error|warning|notice|info|debug", false,                                                  \
+        "Less important messages than this are not logged.")                                       \
+    KEY(agent, core_silence, core_silence_s, UINT, TEXT, "s", "10", 3, 300, NULL, false,           \
+        "A core process that says nothing for so long is replaced; the workers serve on. It "      \
+        "speaks each second.")                                                                     \
+                                                                                                   \
+    KEY(health, listen, health_listen, LISTEN, ADDRESS, "", "\"[::]:8081\"", 1, 107, NULL, true,   \
+        "Where /health and /live answer: the load balancer's health-check port.")                  \
+    KEY(health, lame_duck, lame_duck_s, UINT, TEXT, "s", "12", 0, 300, NULL, false,                \
+        "When the node leaves, it goes on serving for so long after /health has begun to say 503, "\
+        "so that the load balancer sees it first.")                                                \
+                                                                                                   \
+    KEY(control, group, control_group, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, true,             \
+        "Members of this group may read over the control socket (agentctl status). Empty: the "    \
+        "agent's own group.")                                                                      \
+    KEY(control, admin_group, admin_group, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, false,        \
+        "Members of this group may also change things (agentctl restart). Empty: root "           \
+        "only.")                                                                                   \
+                                                                                                   \
+    KEY(observe, sample_ms, sample_ms, UINT, TEXT, "ms", "1000", 100, 10000, NULL, false,          \
+        "How often the node and the workers are measured.")                                        \
+    KEY(observe, window, window_s, UINT, TEXT, "s", "10", 10, 60, "10|60", false,                  \
+        "Samples are summed up in windows of this length, which begin at multiples of it on the "  \
+        "wall clock.")                                                                             \
+    KEY(observe, disk_path, disk_path, PATH, PATH, "", "\"/\"", 1, 255, NULL, false,               \
+        "DiskUtilization is that of the file system that holds this path.")                        \
+                                                                                                   \
+    KEY(publish, sink, sink, CHOICE, TEXT, "", "\"file\"", 0, 1, "none|file", false,               \
+        "Where metrics go: \"file\" writes each window as a line of JSON, \"none\" publishes "     \
+        "nothing.")                                                                                \
+    KEY(publish, file, publish_file, PATH, PATH, "", "\"\"", 0, 255, NULL, false,                  \
+        "File of the sink \"file\". Empty: metrics.jsonl in agent.state_dir.")                     \
+    KEY(publish, namespace, namespace_, STRING, NAMESPACE, "", "\"agentd\"", 1, 255, NULL, false,  \
+        "CloudWatch namespace of the metrics.")                                                    \
+    KEY(publish, asg_name, asg_name, STRING, DIMENSION, "", "\"\"", 0, 255, NULL, false,           \
+        "Value of the dimension AutoScalingGroupName. Empty: not known, and metrics carry the "    \
+        "instance's id instead.")                                                                  \
+    KEY(publish, per_instance, per_instance, BOOL, TEXT, "", "false", 0, 1, NULL, false,           \
+        "Publishes each metric also with the dimension InstanceId. Each instance then costs its "  \
+        "own set of CloudWatch metrics.")
+
+/* Keys of each app: fields of struct config_app. */
+#define CONFIG_APP_KEYS(KEY)                                                                       \
+    KEY(apps, enabled, enabled, BOOL, TEXT, "", "true", 0, 1, NULL, false,                         \
+        "false: the app is configured but not run.")                                               \
+    KEY(apps, command, command, LIST, ARGUMENT, "", "[]", 0, CONFIG_ARGS_MAX, NULL, false,         \
+        "Program and arguments, as a list; no shell reads it. An enabled app must have one.")      \
+    KEY(apps, environment, environment, LIST, VARIABLE, "", "[]", 0, CONFIG_ENV_MAX, NULL, false,  \
+        "Added to the workers' environment, each as NAME=value.")                                  \
+    KEY(apps, directory, directory, PATH, PATH, "", "\"\"", 0, 255, NULL, false,                   \
+        "Working directory. Empty: /.")                                                            \
+    KEY(apps, user, user, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, false,                         \
+        "User that the workers run as. Empty: the agent's own.")                                   \
+    KEY(apps, group, group, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, false,                       \
+        "Group that the workers run as. Empty: the user's primary group.")                         \
+    KEY(apps, listen, listen, LIST, ADDRESS, "", "[ \"8080\" ]", 0, APP_LISTENERS_MAX, NULL, true, \
+        "Listening sockets, opened by agentd and shared by all the app's workers.")                \
+    KEY(apps, workers, workers, UINT, TEXT, "", "0", 0, WORKERS_MAX, NULL, false,                  \
+        "How many worker processes run. 0: one for each CPU.")                                     \
+    KEY(apps, ready_timeout, ready_timeout_s, UINT, TEXT, "s", "30", 1, 3600, NULL, false,         \
+        "A worker that is not ready so long after its start is killed and started again.")         \
+    KEY(apps, drain_timeout, drain_timeout_s, UINT, TEXT, "s", "30", 0, 3600, NULL, false,         \
+        "Time that a stopping worker has for requests in flight.")                                 \
+    KEY(apps, idle_timeout, idle_timeout_s, UINT, TEXT, "s", "65", 0, 3600, NULL, false,           \
+        "Time after which a stopping worker closes idle kept-alive connections. Longer than the "  \
+        "load balancer's own idle timeout (60 s for an ALB), so that it never meets a closed one.")\
+    KEY(apps, scoreboard, scoreboard, BOOL, TEXT, "", "true", 0, 1, NULL, false,                   \
+        "Hands each worker a scoreboard, in which it counts its requests. Programs that know "     \
+        "nothing of it are not disturbed.")
+/* clang-format on */
