@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+dist_man_MANS += docs/man/agentd.conf.5
+EXTRA_DIST += docs/reference-config.md docs/reference-metrics.md docs/tools/references.sh \
+	tests/unit/test-manual.sh tests/unit/test-references.sh
+TESTS += tests/unit/test-manual.sh tests/unit/test-references.sh
+
+# The program that prints them from the tables; the pages are committed, a test compares.
+noinst_PROGRAMS += docs/tools/print-references
+docs_tools_print_references_SOURCES = docs/tools/print-references.c
+docs_tools_print_references_LDADD = $(SCHEMA_LIBS)
+
+.PHONY: references
+references: docs/tools/print-references
+	$(SHELL) $(srcdir)/docs/tools/references.sh docs/tools/print-references $(srcdir)/docs $(srcdir)/docs
