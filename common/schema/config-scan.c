@@ -188,7 +188,7 @@ int config_scan_check(const char *text, size_t length, unsigned *ret_line, const
         return -EINVAL;
 
     struct scan scan;
-    unsigned depth = 0;
+    unsigned depth = 0, n_names = 0;
     scan_init(&scan, text, length);
     for (enum token token = scan_next(&scan); token != TOKEN_END; token = scan_next(&scan)) {
         const char *why = NULL;
@@ -198,6 +198,8 @@ int config_scan_check(const char *text, size_t length, unsigned *ret_line, const
             why = "@include is not supported; put further files into conf.d instead";
         else if (token == TOKEN_NUMBER && scan.number > INT_MAX)
             why = "number too large; allowed: up to 2147483647";
+        else if (token == TOKEN_NAME && ++n_names > CONFIG_SETTINGS_MAX)
+            why = "too many settings; allowed: up to 4096 in a file";
         else if (token == TOKEN_OPEN && ++depth > CONFIG_DEPTH_MAX)
             why = "groups and lists are nested too deeply";
         else if (token == TOKEN_CLOSE && depth > 0)

@@ -2,14 +2,16 @@
 /*
  * A look over a file's text before libconfig parses it, for what libconfig 1.5 lets pass or does:
  * it reads the files of `@include`, wraps numbers past 32 bits around, takes a comment without end,
- * stops at a NUL and recurses as deep as it is told to. Pure; says nothing about syntax otherwise.
+ * stops at a NUL, recurses as deep as it is told to and takes quadratic time. Pure; says nothing
+ * about syntax otherwise.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CONFIG_DEPTH_MAX 8
+#define CONFIG_DEPTH_MAX    8
+#define CONFIG_SETTINGS_MAX 4096 /* a file; libconfig compares each with all before it */
 
 /* 0, or -EINVAL with the line (from 1) and what is wrong there (a constant string). */
 int config_scan_check(const char *text, size_t length, unsigned *ret_line, const char **ret_why);

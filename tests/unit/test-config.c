@@ -526,6 +526,23 @@ static void test_scan_path(void **state)
     assert_false(config_scan_path(text, strlen(text), 4, path, 7)); /* no room */
 }
 
+static void test_too_many_settings(void **state)
+{
+    const unsigned n = CONFIG_SETTINGS_MAX + 1;
+    CLEANUP(buffer_done) struct buffer buffer;
+    struct config *config = NULL;
+    char error[CONFIG_ERROR_MAX];
+    buffer_init(&buffer, CONFIG_FILE_LIMIT);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(buffer_printf(&buffer, "a%u = %u;\n", i, i), 0);
+    assert_int_equal(load(buffer.data, &config, error), -EINVAL);
+    assert_string_equal(error, "f:4097: too many settings; allowed: up to 4096 in a file");
+    *strstr(buffer.data, "a4096") = '\0';
+    assert_int_equal(load(buffer.data, &config, error), -EINVAL);
+    assert_string_equal(error, "f:1: a0: unknown key; allowed: agent, health, control, observe, "
+                               "publish, apps");
+}
+
 static void test_nul(void **state)
 {
     static const char text[] = "agent: {};\n# a\0b";
@@ -546,7 +563,8 @@ int main(void)
         cmocka_unit_test(test_long_error),    cmocka_unit_test(test_print_loads_again),
         cmocka_unit_test(test_print_origins), cmocka_unit_test(test_print_refused),
         cmocka_unit_test(test_table),         cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_scan_path),     cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_scan_path),     cmocka_unit_test(test_too_many_settings),
+        cmocka_unit_test(test_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
