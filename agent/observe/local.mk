@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += agent/libobserve.a
 agent_libobserve_a_SOURCES = \
+	agent/observe/host-sampler.c agent/observe/host-sampler.h \
+	agent/observe/process-sampler.c agent/observe/process-sampler.h \
 	agent/observe/procfs.c agent/observe/procfs.h
 
 observe_ldadd = agent/libobserve.a common/libschema.a common/libbase.a $(SYSTEMD_LIBS) -lm
 
 if HAVE_CMOCKA
 observe_tests = \
+	tests/unit/test-host-sampler \
+	tests/unit/test-process-sampler \
 	tests/unit/test-procfs
 check_PROGRAMS += $(observe_tests)
 TESTS += $(observe_tests)
@@ -14,6 +18,12 @@ observe_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 	-DTEST_DATA='"$(abs_top_srcdir)/tests/data"'
 observe_test_ldadd = $(observe_ldadd) $(CMOCKA_LIBS)
 
+tests_unit_test_host_sampler_SOURCES = tests/unit/test-host-sampler.c tests/unit/proc-tree.h
+tests_unit_test_host_sampler_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_host_sampler_LDADD = $(observe_test_ldadd)
+tests_unit_test_process_sampler_SOURCES = tests/unit/test-process-sampler.c tests/unit/proc-tree.h
+tests_unit_test_process_sampler_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_process_sampler_LDADD = $(observe_test_ldadd)
 tests_unit_test_procfs_SOURCES = tests/unit/test-procfs.c tests/unit/proc-tree.h
 tests_unit_test_procfs_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_procfs_LDADD = $(observe_test_ldadd)
