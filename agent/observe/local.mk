@@ -3,7 +3,8 @@ noinst_LIBRARIES += agent/libobserve.a
 agent_libobserve_a_SOURCES = \
 	agent/observe/host-sampler.c agent/observe/host-sampler.h \
 	agent/observe/process-sampler.c agent/observe/process-sampler.h \
-	agent/observe/procfs.c agent/observe/procfs.h
+	agent/observe/procfs.c agent/observe/procfs.h \
+	agent/observe/request-meter.c agent/observe/request-meter.h
 
 observe_ldadd = agent/libobserve.a common/libschema.a common/libbase.a $(SYSTEMD_LIBS) -lm
 
@@ -11,7 +12,8 @@ if HAVE_CMOCKA
 observe_tests = \
 	tests/unit/test-host-sampler \
 	tests/unit/test-process-sampler \
-	tests/unit/test-procfs
+	tests/unit/test-procfs \
+	tests/unit/test-request-meter
 check_PROGRAMS += $(observe_tests)
 TESTS += $(observe_tests)
 observe_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
@@ -27,6 +29,8 @@ tests_unit_test_process_sampler_LDADD = $(observe_test_ldadd)
 tests_unit_test_procfs_SOURCES = tests/unit/test-procfs.c tests/unit/proc-tree.h
 tests_unit_test_procfs_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_procfs_LDADD = $(observe_test_ldadd)
+tests_unit_test_request_meter_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_request_meter_LDADD = $(observe_test_ldadd)
 endif
 
 if ENABLE_FUZZ
