@@ -1,1 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += agent/libpublish.a
+agent_libpublish_a_SOURCES = \
+	agent/publish/batch.c agent/publish/batch.h
+
+if HAVE_CMOCKA
+publish_tests = \
+	tests/unit/test-batch
+check_PROGRAMS += $(publish_tests)
+TESTS += $(publish_tests)
+publish_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
+publish_test_ldadd = agent/libpublish.a agent/libobserve.a common/libschema.a common/libbase.a \
+	$(SYSTEMD_LIBS) $(JSON_C_LIBS) $(CMOCKA_LIBS) -lm
+
+tests_unit_test_batch_CPPFLAGS = $(publish_test_cppflags)
+tests_unit_test_batch_LDADD = $(publish_test_ldadd)
+endif
