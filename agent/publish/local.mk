@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += agent/libpublish.a
 agent_libpublish_a_SOURCES = \
-	agent/publish/batch.c agent/publish/batch.h
+	agent/publish/batch.c agent/publish/batch.h \
+	agent/publish/file-sink.c agent/publish/file-sink.h
 
 if HAVE_CMOCKA
 publish_tests = \
-	tests/unit/test-batch
+	tests/unit/test-batch \
+	tests/unit/test-file-sink
 check_PROGRAMS += $(publish_tests)
 TESTS += $(publish_tests)
 publish_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
@@ -14,4 +16,6 @@ publish_test_ldadd = agent/libpublish.a agent/libobserve.a common/libschema.a co
 
 tests_unit_test_batch_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_batch_LDADD = $(publish_test_ldadd)
+tests_unit_test_file_sink_CPPFLAGS = $(publish_test_cppflags)
+tests_unit_test_file_sink_LDADD = $(publish_test_ldadd)
 endif
