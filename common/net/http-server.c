@@ -5,6 +5,8 @@
  * libmicrohttpd accepts nothing itself (MHD_USE_NO_LISTEN_SOCKET), so that one way of accepting
  * serves the agent and, with its gate, the workers.
  */
+#include "common/net/http-server.h"
+
 #include "common/net/http-internal.h"
 
 #include "common/base/clock.h"

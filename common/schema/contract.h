@@ -12,10 +12,10 @@
 
 /* Besides sd_listen_fds(3)'s LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES and sd_notify(3)'s
  * NOTIFY_SOCKET, WATCHDOG_USEC: */
-#define ENV_SCOREBOARD                                                                             \
-    "AGENTD_SCOREBOARD" /* descriptor of this worker's scoreboard (common/base/scoreboard.h) */
-#define ENV_GATE "AGENTD_GATE" /* descriptor of the app's accept gate (common/base/accept-gate.h)  \
-                                */
+/* descriptor of this worker's scoreboard (common/base/scoreboard.h) */
+#define ENV_SCOREBOARD "AGENTD_SCOREBOARD"
+/* descriptor of the app's accept gate (common/base/accept-gate.h) */
+#define ENV_GATE     "AGENTD_GATE"
 #define ENV_APP      "AGENTD_APP"           /* the app's name */
 #define ENV_SLOT     "AGENTD_SLOT"          /* this worker's slot, from 1 */
 #define ENV_INSTANCE "AGENTD_INSTANCE_ID"   /* what to show as the node's name */
