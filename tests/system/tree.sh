@@ -15,6 +15,7 @@ TREE_MASKED=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scru
 # Prints the mirror that this machine itself uses, so that a local one is used here, too.
 tree_mirror() {
   local uri
+  # shellcheck disable=SC2016 # apt's variable, not the shell's
   uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
     grep -m1 '/debian/\?$' || true)
   echo "${uri:-http://deb.debian.org/debian}"
