@@ -6,3 +6,15 @@ EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 EXTRA_DIST += tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \
 	tests/system/guest/container_tests.py tests/system/guest/runner.py \
 	tests/system/guest/unit.py tests/system/guest/vm_tests.py
+EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/requirements.sh \
+	tests/checks/check-cppcheck tests/checks/check-format tests/checks/check-layering \
+	tests/checks/check-paths tests/checks/check-shellcheck tests/checks/check-size \
+	tests/checks/check-spdx
+
+# The fuzz targets alone: the rest is not needed to run them.
+.PHONY: fuzz-targets soak
+fuzz-targets: $(filter tests/fuzz/%,$(noinst_PROGRAMS))
+
+# The integration storms with their full counts: hours, not minutes.
+soak:
+	AGENTD_SOAK=1 $(srcdir)/run-tests.sh integration

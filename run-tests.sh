@@ -1,0 +1,265 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds agentd with address and undefined-behaviour sanitizers and runs its tests.
+#
+#   ./run-tests.sh [unit|fuzz|checks|integration|system|all]...     (all, if nothing is named)
+#
+#   FUZZ_SECONDS=5     how long each fuzz target runs
+#   AGENTD_SOAK=1      integration storms with their full counts (make soak)
+#   CI=true            a booted system that can't run here is a failure, not a skip
+set -euo pipefail
+source_dir=$(cd "$(dirname "$0")" && pwd)
+. "$source_dir/scripts/requirements.sh"
+. "$source_dir/scripts/build.sh"
+FUZZ_SECONDS=${FUZZ_SECONDS:-5}
+SANITIZERS=(--enable-werror --enable-asan --enable-ubsan)
+UNIT_LIMIT_S=600
+INTEGRATION_LIMIT_S=900
+[ "${AGENTD_SOAK:-}" != 1 ] || INTEGRATION_LIMIT_S=14400
+SYSTEM_LIMIT_S=1200
+PARTS=(unit fuzz checks integration system)
+passed=0 failed=0 skipped=0 summary=()
+
+usage() {
+  sed -n 's/^#   \(.*\)/  \1/p' "$source_dir/run-tests.sh"
+}
+
+# --- Counting -----------------------------------------------------------------------------------
+
+# The results of one part: "pass", "fail" or "skip", a blank, and what; one a line in $results.
+pass() { echo "pass $1" >>"$results"; }
+fail() {
+  echo "fail $1" >>"$results"
+  echo "  FAILED  $1"
+}
+skip() { # what, why
+  echo "skip $1" >>"$results"
+  echo "  skipped $1: $2"
+}
+
+# skip, or fail where everything has to run.
+cannot_run() {
+  if [ "${CI:-}" = true ]; then fail "$1 (can't run: $2)"; else skip "$1" "$2"; fi
+}
+
+count() { grep -c "^$1 " "$results" || true; }
+
+run_part() {
+  local part=$1 start=$SECONDS p f s
+  results=$logs/$part.results
+  : >"$results"
+  echo "== $part"
+  "part_$part" || fail "$part: the run itself"
+  p=$(count pass) f=$(count fail) s=$(count skip)
+  [ $((p + f + s)) -gt 0 ] || { fail "$part: nothing ran"; f=1; }
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  summary+=("$(printf '%-12s %7d %7d %8d %6d s' "$part" "$p" "$f" "$s" $((SECONDS - start)))")
+}
+
+# --- unit ---------------------------------------------------------------------------------------
+
+build_sanitized() {
+  build=$(build_directory build-tests)
+  CFLAGS='-O1 -g' quietly "build with sanitizers in $build" "$logs/build.log" \
+    configure_and_make "$build" '' "${SANITIZERS[@]}"
+}
+
+# One program's log: cmocka's lines count; a program without them, or one that broke off, is one test.
+count_unit_log() {
+  local trs=$1 name log result line
+  log=${trs%.trs}.log
+  name=${trs#"$build/"} name=${name%.trs}
+  result=$(sed -n 's/^:global-test-result: //p' "$trs")
+  while read -r line; do pass "$name: $line"; done < <(sed -n 's/^\[       OK \] //p' "$log")
+  while read -r line; do skip "$name: $line" "$(grep -im1 skip "$log" | grep -v '^\[' || echo 'see its log')"; done \
+    < <(sed -n 's/^\[  SKIPPED \] \([^ ]*\)$/\1/p' "$log" | sort -u)
+  # cmocka names a failed test twice: at its end and in its list.
+  while read -r line; do fail "$name: $line"; done < <(sed -n 's/^\[  FAILED  \] \([^ ]*\)$/\1/p' "$log" | sort -u)
+  if [ "$result" != PASS ] && [ "$result" != SKIP ] && ! grep -q '^\[  FAILED  \]' "$log"; then
+    fail "$name: ended with $result, see $log"
+    grep -m3 -E 'Sanitizer|runtime error|Assertion' "$log" || true
+  elif [ "$result" = SKIP ] && ! grep -q '^\[  SKIPPED \]' "$log"; then
+    skip "$name" "$(tail -n1 "$log")"
+  elif [ "$result" = PASS ] && ! grep -q '^\[       OK \]' "$log"; then
+    pass "$name"
+  fi
+}
+
+part_unit() {
+  local status=0 trs found=no
+  requirements_install "$logs/packages.log" build unit || return
+  build_sanitized || return
+  find "$build" -name '*.trs' -delete
+  # make check fails when a test does; the logs say which.
+  quietly "make check" "$logs/unit.log" timeout -k 10 "$UNIT_LIMIT_S" \
+    make -C "$build" -k -j"$(nproc)" check || status=$?
+  while read -r trs; do
+    found=yes
+    count_unit_log "$trs"
+  done < <(find "$build" -name '*.trs' | sort)
+  [ "$found" = yes ] || return 1
+  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ] || fail "make check: status $status, see $logs/unit.log"
+}
+
+# --- fuzz ---------------------------------------------------------------------------------------
+
+part_fuzz() {
+  local build target name log
+  requirements_install "$logs/packages.log" build fuzz || return
+  build=$(build_directory build-fuzz)
+  quietly "build of the fuzz targets in $build" "$logs/fuzz-build.log" \
+    configure_and_make "$build" fuzz-targets CC=clang CFLAGS='-O1 -g' --enable-fuzz "${SANITIZERS[@]}" || return
+  while read -r target; do
+    name=$(basename "$target")
+    log=$logs/$name.log
+    mkdir -p "$logs/$name-corpus"
+    if quietly "$name" "$log" "$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
+      -max_len=65536 -artifact_prefix="$logs/$name-" "$logs/$name-corpus" \
+      "$source_dir/tests/data/fuzz/${name#fuzz-}"; then
+      pass "$name"
+    else
+      fail "$name: see $log; its input is beside it"
+    fi
+  done < <(find "$build/tests/fuzz" -maxdepth 1 -type f -name 'fuzz-*' -perm -u+x | sort)
+}
+
+# --- checks -------------------------------------------------------------------------------------
+
+part_checks() {
+  local check name log status
+  requirements_install "$logs/packages.log" build checks || return
+  if ! git -C "$source_dir" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+    cannot_run "checks of the sources" "not a clone: git lists the files to check"
+    return
+  fi
+  for check in "$source_dir"/tests/checks/check-*; do
+    name=$(basename "$check")
+    log=$logs/$name.log
+    status=0
+    (cd "$source_dir" && timeout -k 10 600 "$check") >"$log" 2>&1 </dev/null || status=$?
+    case $status in
+      0) pass "$name" ;;
+      77) skip "$name" "$(tail -n 1 "$log")" ;;
+      *)
+        tail -n 20 "$log"
+        fail "$name: see $log"
+        ;;
+    esac
+  done
+  echo "  $(count pass) of $(find "$source_dir"/tests/checks -name 'check-*' | wc -l) checks passed"
+}
+
+# --- integration --------------------------------------------------------------------------------
+
+build_plain() {
+  plain=$(build_directory build-plain)
+  quietly "build without sanitizers in $plain" "$logs/plain-build.log" configure_and_make "$plain" '' \
+    --enable-werror --prefix=/usr --sysconfdir=/etc --localstatedir=/var
+}
+
+# Turns pytest's JUnit file into results.
+count_pytest() {
+  "$PYTHON" - "$1" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+
+for case in tree.parse(sys.argv[1]).iter("testcase"):
+    name = f"{case.get('classname')}.{case.get('name')}"
+    kinds = {part.tag: part for part in case}
+    if "failure" in kinds or "error" in kinds:
+        print("fail", name)
+    elif "skipped" in kinds:
+        print("skip", name, "\t", kinds["skipped"].get("message", "").replace("\n", " "), sep=" ")
+    else:
+        print("pass", name)
+PYTHON
+}
+
+part_integration() {
+  local status=0 kind name reason
+  requirements_install "$logs/packages.log" build unit python || return
+  build_sanitized || return
+  build_plain || return
+  AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir PYTHONDONTWRITEBYTECODE=1 \
+    STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
+    timeout -k 10 "$INTEGRATION_LIMIT_S" "$PYTHON" -m pytest -v --color=no --tb=short \
+    --junitxml="$logs/integration.xml" "$source_dir/tests/integration" || status=$?
+  [ -s "$logs/integration.xml" ] || return 1
+  while IFS=' ' read -r kind name reason; do
+    case $kind in
+      pass) pass "$name" ;;
+      fail) fail "$name" ;;
+      skip) skip "$name" "${reason#$'\t' }" ;;
+    esac
+  done < <(count_pytest "$logs/integration.xml")
+  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ]
+}
+
+# --- system -------------------------------------------------------------------------------------
+
+boot() {
+  local mode=$1 status=0 log=$logs/$1.log
+  as_root env "AGENTD_CACHE=${AGENTD_CACHE:-/var/cache/agentd-tests}" timeout -k 30 "$SYSTEM_LIMIT_S" \
+    "$source_dir/tests/system/run" --build "$plain" --log "$logs/$mode" "$mode" >"$log" 2>&1 </dev/null &
+  quiet_pid=$!
+  progress "$quiet_pid" "$mode" "$log" '^(not )?ok '
+  wait "$quiet_pid" || status=$?
+  quiet_pid=''
+  if [ "$status" = 77 ]; then
+    cannot_run "$mode" "$(tail -n 1 "$log")"
+    return
+  fi
+  local line
+  while read -r line; do
+    case $line in
+      "ok "*) pass "$mode: $line" ;;
+      "not ok "*) fail "$mode: $line" ;;
+    esac
+  done <"$log"
+  grep '^# ' "$log" | grep -i 'systemd-analyze' || true
+  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ] || fail "$mode: exit status $status, see $log"
+}
+
+part_system() {
+  requirements_install "$logs/packages.log" build system || return
+  build_plain || return
+  boot container
+  boot vm
+}
+
+# --- The run ------------------------------------------------------------------------------------
+
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+trap stop_quiet EXIT
+chosen=()
+for argument in "$@"; do
+  case $argument in
+    all) chosen+=("${PARTS[@]}") ;;
+    unit | fuzz | checks | integration | system) chosen+=("$argument") ;;
+    --help | -h)
+      usage
+      exit 0
+      ;;
+    *)
+      echo "run-tests.sh: unknown argument $argument; usage:" >&2
+      usage >&2
+      exit 2
+      ;;
+  esac
+done
+[ ${#chosen[@]} -gt 0 ] || chosen=("${PARTS[@]}")
+logs=$(build_directory logs)
+rm -rf "$logs"
+mkdir -p "$logs"
+echo "logs: $logs"
+begun=$SECONDS
+for part in "${chosen[@]}"; do run_part "$part"; done
+
+echo
+printf '%-12s %7s %7s %8s %8s\n' part passed failed skipped time
+printf '%s\n' "${summary[@]}"
+echo "in all $((SECONDS - begun)) s; logs: $logs"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
