@@ -43,13 +43,29 @@ static bool parse_content_length(const char *text, uint64_t *ret)
     return true;
 }
 
+#define LINE_END_BYTES 2
+
+void http_head_begin(struct http_head *head, const char *version)
+{
+    *head = (struct http_head){.next = version + strlen(version) + LINE_END_BYTES};
+}
+
+void http_head_end(struct http_head *head, const char *method, size_t head_bytes)
+{
+    if (head->next + LINE_END_BYTES != method + head_bytes)
+        head->has_gap = true;
+}
+
 void http_head_add(struct http_head *head, const char *name, const char *value)
 {
+    if (name != head->next)
+        head->has_gap = true;
     if (!value)
         value = "";
+    head->next = value + strlen(value) + LINE_END_BYTES;
     head->n_headers++;
-    if (!http_is_token(name))
-        head->bad_name = true;
+    if (!http_is_token(name) || strchr(value, '\r'))
+        head->bad_field = true;
     /* The first letter sorts out nearly all headers before a comparison. */
     switch (*name | 0x20) {
     case 'h':
@@ -80,7 +96,7 @@ bool http_head_is_sound(const struct http_head *head, const char *version)
     if (strncmp(version, "HTTP/1.", 7) != 0 || !isdigit((unsigned char) version[7]) ||
         version[8] != '\0')
         return false;
-    if (head->bad_name || head->bad_length || head->bad_encoding || head->n_hosts != 1)
+    if (head->bad_field || head->bad_length || head->bad_encoding || head->n_hosts != 1)
         return false;
     if (head->n_content_lengths + head->n_transfer_encodings > 1)
         return false;

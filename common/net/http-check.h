@@ -11,24 +11,34 @@
 
 /* --- the head -------------------------------------------------------------------------------- */
 
-/* What decides about a head, gathered header by header. Zero it first. */
+/* What decides about a head, gathered header by header. */
 struct http_head {
     unsigned n_headers;
     unsigned n_hosts;
     unsigned n_content_lengths;
     unsigned n_transfer_encodings;
-    bool bad_name; /* a header's name is no token */
+    bool bad_field; /* a name that is no token, or a bare CR in a value */
     bool bad_length;
     bool bad_encoding; /* other than "chunked" */
     uint64_t content_length;
+    const char *next; /* where the next header's name begins, if nothing is hidden before it */
+    bool has_gap;
 };
 
-/* Takes note of one header; |value| may be NULL. */
+/*
+ * The strings must be those in libmicrohttpd's buffer, where each CR, LF and colon was replaced by
+ * a NUL. So a head is one chain of them, and what libmicrohttpd hides shows as a gap in it: a
+ * folded line, a bare LF or CR as line end, a NUL in a value, a head that ended at a line beginning
+ * with a colon. |value| may be NULL. |head_bytes| counts from |method|.
+ */
+void http_head_begin(struct http_head *head, const char *version);
 void http_head_add(struct http_head *head, const char *name, const char *value);
+void http_head_end(struct http_head *head, const char *method, size_t head_bytes);
 
 /*
  * Whether the head may be served: |version| is "HTTP/1.1" or so. Refuses what two servers in a
- * row could read differently (RFC 9112 sections 3.2, 5.1, 6.1, 6.3 and 11.2).
+ * row could read differently (RFC 9112 sections 3.2, 5.1, 6.1, 6.3 and 11.2), but does not look at
+ * has_gap.
  */
 bool http_head_is_sound(const struct http_head *head, const char *version);
 

@@ -38,8 +38,10 @@ struct http_request {
     bool queued;    /* the answer was handed to libmicrohttpd */
     bool suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
     bool bad_escape;
-    unsigned refusal; /* status to answer with instead of the handler; 0: none */
-    unsigned allowed; /* methods, for 405 */
+    const char *target;     /* as it came; only its place counts */
+    const char *target_end; /* its first NUL */
+    unsigned refusal;       /* status to answer with instead of the handler; 0: none */
+    unsigned allowed;       /* methods, for 405 */
     uint64_t begin_at_us;
     struct buffer body;
     struct http_response *answer; /* of a suspended request, until it is resumed */
@@ -83,6 +85,8 @@ struct http_server {
     bool running;   /* inside MHD_run() */
     bool run_again;
     bool draining;
+    bool probing;     /* the request is our own, see http-server.c */
+    bool sees_layout; /* a head's strings lie as struct http_head wants them */
 };
 
 /* --- http-server.c ---------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What libmicrohttpd needs of a connection's memory beside the head: a list node for each header,
@@ -138,28 +139,45 @@ static void request_route(struct http_request *request)
 }
 
 /* Whether libmicrohttpd could still write an answer beside this head. */
-static bool head_fits(struct http_request *request, const struct http_head *head)
+static bool head_fits(const struct http_head *head, size_t head_bytes)
+{
+    return head_bytes + head->n_headers * POOL_BYTES_A_HEADER + POOL_BYTES_ANSWER <=
+           HTTP_POOL_BYTES;
+}
+
+static size_t request_read_head(struct http_request *request, const char *version,
+                                struct http_head *head)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    size_t size = info ? info->header_size : 0;
+    size_t head_bytes = info ? info->header_size : 0;
 
-    return size + head->n_headers * POOL_BYTES_A_HEADER + POOL_BYTES_ANSWER <= HTTP_POOL_BYTES;
+    http_head_begin(head, version);
+    MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, add_header, head);
+    http_head_end(head, request->method_name, head_bytes);
+    /* The target between method and version: one blank before it, and no NUL in it. */
+    if (request->target != request->method_name + strlen(request->method_name) + 1 ||
+        request->target_end + 1 != version)
+        head->has_gap = true;
+    return head_bytes;
 }
 
 /* Sets refusal, and returns whether the connection has to be closed with it: where the next request
  * would begin is unknown, or a body that nobody wants. */
 static bool request_check_head(struct http_request *request, const char *version)
 {
-    struct http_head head = {0};
+    struct http_head head;
+    size_t head_bytes = request_read_head(request, version, &head);
 
-    MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, add_header, &head);
-    if (!http_head_is_sound(&head, version) || request->bad_escape ||
-        !http_path_is_sound(request->path))
+    if (request->server->probing) {
+        request->server->sees_layout = !head.has_gap;
+        request->refusal = 400;
+    } else if (!http_head_is_sound(&head, version) || request->bad_escape ||
+               (head.has_gap && request->server->sees_layout) || !http_path_is_sound(request->path))
         request->refusal = 400;
     else if (strlen(request->path) > HTTP_PATH_MAX)
         request->refusal = 414;
-    else if (!head_fits(request, &head))
+    else if (!head_fits(&head, head_bytes))
         request->refusal = 431;
     if (request->refusal)
         return true;
@@ -179,7 +197,9 @@ static bool request_check_head(struct http_request *request, const char *version
 static void request_begin(struct http_request *request, struct http_server *server,
                           struct MHD_Connection *mhd, const char *url, const char *method)
 {
-    bool bad_escape = request->bad_escape; /* was found before the head was complete */
+    /* Found before the head was complete. */
+    bool bad_escape = request->bad_escape;
+    const char *target = request->target, *target_end = request->target_end;
 
     *request = (struct http_request){
         .state = REQUEST_RECEIVING,
@@ -190,6 +210,8 @@ static void request_begin(struct http_request *request, struct http_server *serv
         .method = (enum http_method) http_method_from_string(method),
         .is_head = strcmp(method, "HEAD") == 0,
         .bad_escape = bad_escape,
+        .target = target,
+        .target_end = target_end,
         .begin_at_us = clock_monotonic_us(),
     };
     server->in_flight++;
@@ -197,6 +219,24 @@ static void request_begin(struct http_request *request, struct http_server *serv
     http_connection_set_quiet(server, http_connection_of(request), false);
     if (server->options.on_begin)
         server->options.on_begin(server->options.observer);
+}
+
+/* An answer written past libmicrohttpd, where it can't take one: in the middle of a body, and when
+ * the head has used up its memory. The connection is closed after it. */
+static enum MHD_Result request_refuse_raw(struct http_request *request, unsigned status)
+{
+    struct http_connection *connection = http_connection_of(request);
+    char answer[128];
+    int n = snprintf(answer, sizeof(answer),
+                     "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status,
+                     MHD_get_reason_phrase_for(status));
+
+    request_set_end(request, REQUEST_ANSWERED, status, 0);
+    connection->linger = true;
+    /* Nothing but a "100 Continue" can be before it in the socket; if it doesn't fit, the close
+     * has to tell. */
+    (void) !send(connection->fd, answer, (size_t) n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return MHD_NO;
 }
 
 static enum MHD_Result request_on_head(struct http_server *server, struct MHD_Connection *mhd,
@@ -213,6 +253,10 @@ static enum MHD_Result request_on_head(struct http_server *server, struct MHD_Co
     request_begin(&connection->request, server, mhd, url, method);
     if (!request_check_head(&connection->request, version))
         return MHD_YES;
+    if (server->probing)
+        return MHD_NO;
+    if (connection->request.refusal == 431)
+        return request_refuse_raw(&connection->request, 431);
     /* An answer at this moment makes libmicrohttpd close the connection after it. */
     connection->linger = true;
     request_respond_page(&connection->request, connection->request.refusal);
@@ -220,19 +264,6 @@ static enum MHD_Result request_on_head(struct http_server *server, struct MHD_Co
 }
 
 /* --- the body -------------------------------------------------------------------------------- */
-
-/* In the middle of a body libmicrohttpd takes no answer, so it is written past it. */
-static void request_refuse_body(struct http_request *request)
-{
-    static const char answer[] = "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-                                 "Content-Length: 0\r\n\r\n";
-    struct http_connection *connection = http_connection_of(request);
-
-    request_set_end(request, REQUEST_ANSWERED, 413, 0);
-    connection->linger = true;
-    /* The socket's buffer is empty but for a "100 Continue"; if it doesn't fit, the close tells. */
-    (void) !send(connection->fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
 
 static enum MHD_Result request_on_body(struct http_request *request, const char *data,
                                        size_t *length)
@@ -243,9 +274,7 @@ static enum MHD_Result request_on_body(struct http_request *request, const char 
         *length = 0;
         return MHD_YES;
     }
-    if (r == -ENOBUFS)
-        request_refuse_body(request);
-    return MHD_NO;
+    return r == -ENOBUFS ? request_refuse_raw(request, 413) : MHD_NO;
 }
 
 /* --- the handler ----------------------------------------------------------------------------- */

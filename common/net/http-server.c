@@ -126,18 +126,36 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
         connection_closed(cls, socket_context);
 }
 
+static struct http_connection *connection_of(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
+
+/* The request line was read. What is returned becomes the request's context: it has none yet. */
+static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_connection *c = connection_of(mhd);
+
+    if (c) {
+        c->request.target = target;
+        c->request.target_end = target ? target + strlen(target) : NULL;
+    }
+    return NULL;
+}
+
 /* libmicrohttpd asks for each name and value of the query and for the path, in that order, before
  * it reads the headers. */
 static size_t on_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 {
-    const union MHD_ConnectionInfo *info;
     struct http_connection *c;
     long length = http_percent_decode(text);
 
     if (length >= 0)
         return (size_t) length;
-    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    c = info ? info->socket_context : NULL;
+    c = connection_of(mhd);
     if (c)
         c->request.bad_escape = true;
     return strlen(text);
@@ -249,6 +267,7 @@ static int start_daemon(struct http_server *server)
                          NULL, NULL, http_request_on_access, server, /* options: */
                          MHD_OPTION_NOTIFY_COMPLETED, http_request_on_completed, server,
                          MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,          /**/
+                         MHD_OPTION_URI_LOG_CALLBACK, on_target, server,               /**/
                          MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,            /**/
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_POOL_BYTES, /**/
                          MHD_OPTION_CONNECTION_LIMIT, options->connections_max,        /**/
@@ -282,6 +301,30 @@ static int add_sources(struct http_server *server)
     return 0;
 }
 
+/*
+ * How a head's strings lie in memory is not in libmicrohttpd's contract (0.9.68 to 0.9.75 do as
+ * struct http_head describes). So we look once, at a request of our own; where it is otherwise,
+ * only the checks remain that need no layout.
+ */
+static int probe_layout(struct http_server *server)
+{
+    static const char request[] = "GET /x?y HTTP/1.1\r\nHost: x\r\nA:b\r\n\r\n";
+    int pair[2], r = 0;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    server->probing = true;
+    if (send(pair[1], request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+        r = -errno;
+    if (http_server_add_connection(server, pair[0], NULL, 0) < 0)
+        r = -EBUSY;
+    for (unsigned i = 0; i < RUNS_MAX && server->connections > 0; i++)
+        MHD_run(server->daemon);
+    close(pair[1]);
+    server->probing = false;
+    return r;
+}
+
 int http_server_new(struct http_server **ret, sd_event *event,
                     const struct http_server_options *options)
 {
@@ -297,15 +340,20 @@ int http_server_new(struct http_server **ret, sd_event *event,
         return -ENOMEM;
     server->event = sd_event_ref(event);
     server->options = *options;
-    if (!options->observer)
-        server->options.observer = options->userdata;
+    /* Nobody watches the probe. */
+    server->options.on_begin = NULL;
+    server->options.on_end = NULL;
+    server->options.on_connection = NULL;
     server->watch_fd = epoll_create1(EPOLL_CLOEXEC);
     if (server->watch_fd < 0)
         return -errno;
     if ((r = acceptor_new(&server->acceptor, event, &accept_options)) < 0 ||
         (r = http_linger_new(&server->linger, event)) < 0 || (r = start_daemon(server)) < 0 ||
-        (r = add_sources(server)) < 0)
+        (r = add_sources(server)) < 0 || (r = probe_layout(server)) < 0)
         return r;
+    server->options = *options;
+    if (!options->observer)
+        server->options.observer = options->userdata;
     *ret = TAKE(server);
     return 0;
 }

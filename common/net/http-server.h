@@ -7,7 +7,8 @@
  * from a later event. Refused with 400 and closed: more than one Content-Length or
  * Transfer-Encoding, both together, an encoding other than chunked, Host count other than 1, header
  * names that are no tokens, Transfer-Encoding on HTTP/1.0 (request smuggling, RFC 9112
- * section 11.2). libmicrohttpd hides from us, and so accepts: obs-fold, a bare LF, NUL in a value.
+ * section 11.2), and what libmicrohttpd hides: folded lines, bare CR or LF, NUL. The last need its
+ * memory to lie as in 0.9.68 to 0.9.75, which http_server_new() tries out; elsewhere they pass.
  */
 #pragma once
 

@@ -21,3 +21,29 @@ noinst_PROGRAMS += tests/tools/hello-worker
 tests_tools_hello_worker_SOURCES = tests/tools/hello-worker.c
 tests_tools_hello_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_hello_worker_LDADD = $(NET_LIBS)
+
+EXTRA_DIST += tests/unit/http-harness.h
+
+if HAVE_CMOCKA
+net_tests = \
+	tests/unit/test-http-abuse \
+	tests/unit/test-http-check \
+	tests/unit/test-http-server \
+	tests/unit/test-http-suspend
+check_PROGRAMS += $(net_tests)
+TESTS += $(net_tests)
+
+net_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
+net_test_ldadd = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_http_check_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_check_LDADD = $(net_test_ldadd)
+tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-harness.c
+tests_unit_test_http_server_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_server_LDADD = $(net_test_ldadd)
+tests_unit_test_http_abuse_SOURCES = tests/unit/test-http-abuse.c tests/unit/http-harness.c
+tests_unit_test_http_abuse_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_abuse_LDADD = $(net_test_ldadd)
+tests_unit_test_http_suspend_SOURCES = tests/unit/test-http-suspend.c tests/unit/http-harness.c
+tests_unit_test_http_suspend_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_suspend_LDADD = $(net_test_ldadd)
+endif
