@@ -287,6 +287,11 @@ static void test_numbers(void **state)
         assert_null(strstr(fixture->body.data, "nan"));
         assert_null(strstr(fixture->body.data, "inf"));
     }
+    /* A sum may overflow though no sample did. */
+    fixture->window.host[METRIC_CPU_UTILIZATION] =
+        (struct window_series){2, INFINITY, 1e308, 1.5e308};
+    json_object_put(only_body(fixture));
+    assert_null(strstr(fixture->body.data, "CPUUtilization"));
 }
 
 static void test_escaping(void **state)

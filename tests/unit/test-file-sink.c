@@ -199,11 +199,16 @@ static void test_moved_by_others(void **state)
     assert_int_equal(append(fixture, "{\"d\":4}\n"), 0);
     assert_file(fixture->path, "{\"replaced\":1}\n{\"d\":4}\n");
 
+    put_text(fixture->rotated, "{\"replaced\":1}\nhalf");
+    assert_int_equal(rename(fixture->rotated, fixture->path), 0);
+    assert_int_equal(append(fixture, "{\"d\":4}\n"), 0);
+    assert_file(fixture->path, "{\"replaced\":1}\nhalf\n{\"d\":4}\n");
+
     /* Moved between the offset and the append: the line goes where it was meant to. */
-    assert_int_equal(file_sink_offset(fixture->sink), 23);
+    assert_int_equal(file_sink_offset(fixture->sink), 28);
     assert_int_equal(rename(fixture->path, fixture->rotated), 0);
     assert_int_equal(file_sink_append(fixture->sink, "{\"e\":5}\n", 8), 0);
-    assert_file(fixture->rotated, "{\"replaced\":1}\n{\"d\":4}\n{\"e\":5}\n");
+    assert_file(fixture->rotated, "{\"replaced\":1}\nhalf\n{\"d\":4}\n{\"e\":5}\n");
 }
 
 static void test_settle(void **state)
@@ -235,6 +240,7 @@ static void test_settle(void **state)
         {"replaced: shorter lines there", "{\"a\":1}\n{}\n{}\n\n\n", 0, 8, 8, 0,
          "{\"a\":1}\n{}\n{}\n\n\n"},
         {"replaced: not even JSON", "hello\nworld", 0, 6, 8, 0, "hello\nworld"},
+        {"replaced: inside half a line", "{\"aaaaa:{bb", 0, 8, 8, 0, "{\"aaaaa:{bb"},
         {"empty file", "", 0, 0, 8, 0, ""},
     };
     struct fixture *fixture = *state;
