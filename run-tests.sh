@@ -80,7 +80,7 @@ count_unit_log() {
     fail "$name: ended with $result, see $log"
     grep -m3 -E 'Sanitizer|runtime error|Assertion' "$log" || true
   elif [ "$result" = SKIP ] && ! grep -q '^\[  SKIPPED \]' "$log"; then
-    skip "$name" "$(tail -n1 "$log")"
+    skip "$name" "$(grep -v "^SKIP " "$log" | tail -n1)"
   elif [ "$result" = PASS ] && ! grep -q '^\[       OK \]' "$log"; then
     pass "$name"
   fi
