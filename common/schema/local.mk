@@ -10,7 +10,8 @@ common_libschema_a_SOURCES = \
 	common/schema/config-print.c \
 	common/schema/config-scan.c common/schema/config-scan.h \
 	common/schema/config-value.c common/schema/config-value.h \
-	common/schema/metrics.c common/schema/metrics.h
+	common/schema/metrics.c common/schema/metrics.h \
+	common/schema/verbs.c common/schema/verbs.h
 
 # What a program links that uses it.
 SCHEMA_LIBS = common/libschema.a common/libbase.a $(LIBCONFIG_LIBS)

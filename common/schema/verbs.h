@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every verb of agentctl, declared once: name, arguments, options, exit codes, help.
+ *
+ * `agentctl --help`, the bash completion and the verbs' part of agentctl(1) are made from this
+ * table, and agentctl's dispatch too: a new verb is one entry here and one function
+ * verb_<function>() in a file of its own under ctl/.
+ */
+#pragma once
+
+#include "common/schema/contract.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a word on the command line is: how it is checked and completed. */
+enum verb_value {
+    VERB_VALUE_NONE,
+    VERB_VALUE_FILE,
+    VERB_VALUE_DIRECTORY,
+    VERB_VALUE_DURATION, /* as clock_parse_duration() reads it */
+    VERB_VALUE_NUMBER,   /* a whole number */
+    VERB_VALUE_TARGET,   /* APP or APP.SLOT */
+    VERB_VALUE_VERB,
+};
+
+/* OPTION(identifier, letter or 0, name, value's name or NULL, value, help) */
+#define VERB_OPTIONS(OPTION)                                                                       \
+    OPTION(SOCKET, 0, "socket", "PATH", VERB_VALUE_FILE,                                           \
+           "The control socket of agentd. Default: $AGENTCTL_SOCKET, else "                        \
+           "/run/agentd/control.sock.")                                                            \
+    OPTION(JSON, 0, "json", NULL, VERB_VALUE_NONE,                                                 \
+           "Print JSON with stable keys instead of text. Colours and width don't matter to it.")   \
+    OPTION(NO_COLOR, 0, "no-color", NULL, VERB_VALUE_NONE,                                         \
+           "No colours. They are also off when standard output is no terminal, when NO_COLOR is "  \
+           "set and when TERM is dumb.")                                                           \
+    OPTION(HELP, 'h', "help", NULL, VERB_VALUE_NONE, "Show this help and exit.")                   \
+    OPTION(NAMES, 0, "names", NULL, VERB_VALUE_NONE,                                               \
+           "Print only the names, APP and APP.SLOT, one a line. For scripts and completion.")      \
+    OPTION(FOLLOW, 'f', "follow", NULL, VERB_VALUE_NONE,                                           \
+           "Go on printing what is new, until interrupted.")                                       \
+    OPTION(LINES, 'n', "lines", "N", VERB_VALUE_NUMBER,                                            \
+           "Start with the newest N only. Default: 50.")                                           \
+    OPTION(SINCE, 0, "since", "ID", VERB_VALUE_NUMBER, "Only events after the one with this id.")  \
+    OPTION(CONFIG, 0, "config", "FILE", VERB_VALUE_FILE,                                           \
+           "Read this file, without asking the daemon.")                                           \
+    OPTION(CONFIG_DIR, 0, "config-dir", "DIR", VERB_VALUE_DIRECTORY,                               \
+           "Read the *.conf files of this directory after the file. Default: conf.d beside the "   \
+           "file.")                                                                                \
+    OPTION(CORE, 0, "core", NULL, VERB_VALUE_NONE,                                                 \
+           "Restart the core of agentd instead of workers. No request and no worker is touched.")  \
+    OPTION(WAIT, 0, "wait", NULL, VERB_VALUE_NONE,                                                 \
+           "Return when the change is done, not when it is accepted.")                             \
+    OPTION(TIMEOUT, 0, "timeout", "DURATION", VERB_VALUE_DURATION,                                 \
+           "Wait so long at most (30s, 5m, 1h30m; a bare number is seconds), then exit with 6. "   \
+           "Implies --wait. Default: 60s.")                                                        \
+    OPTION(COMPLETION, 0, "completion", NULL, VERB_VALUE_NONE,                                     \
+           "Print the completion script for bash.")                                                \
+    OPTION(MAN, 0, "man", NULL, VERB_VALUE_NONE,                                                   \
+           "Print the part of the manual page that is made from the verbs.")
+
+#define VERB_OPTION_ENUM_(identifier, letter, name, value_name, value, help)                       \
+    VERB_OPTION_##identifier,
+enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
+#undef VERB_OPTION_ENUM_
+
+#define VERB_BIT(identifier)  (1u << (VERB_OPTION_##identifier))
+#define VERB_CODE(identifier) (1u << (EXIT_CODE_##identifier))
+
+/* What every verb takes and may exit with. */
+#define VERB_OPTIONS_GLOBAL                                                                        \
+    (VERB_BIT(SOCKET) | VERB_BIT(JSON) | VERB_BIT(NO_COLOR) | VERB_BIT(HELP))
+#define VERB_CODES_LOCAL  (VERB_CODE(OK) | VERB_CODE(FAILED) | VERB_CODE(USAGE))
+#define VERB_CODES_READ   (VERB_CODES_LOCAL | VERB_CODE(UNREACHABLE) | VERB_CODE(NOT_PERMITTED))
+#define VERB_CODES_CHANGE (VERB_CODES_READ | VERB_CODE(TIMED_OUT) | VERB_CODE(REFUSED))
+
+/*
+ * VERB(identifier, function, name, arguments' text, their number at least and at most, what they
+ * are, options besides the global ones, exit codes, summary, help)
+ *
+ * The name is one word, or two ("config check"). In the help each sentence is one that can stand
+ * alone; "  " and line breaks have no place in it.
+ */
+#define VERBS(VERB)                                                                                \
+    VERB(                                                                                          \
+        STATUS, status, "status", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(NAMES), VERB_CODES_READ,     \
+        "show agentd, its apps and each worker",                                                   \
+        "Shows the state of the node, holder and core, the sink of the metrics, and for each app " \
+        "its workers and requests. "                                                               \
+        "A worker's own status text and how its predecessor ended stand below it. "                \
+        "Exits with 0 whenever agentd answers; use health to test.")                               \
+    VERB(HEALTH, health, "health", "", 0, 0, VERB_VALUE_NONE, 0,                                   \
+         VERB_CODES_READ | VERB_CODE(NOT_HEALTHY), "say whether the node should get requests",     \
+         "Asks the same as the load balancer's health check. "                                     \
+         "Exits with 0 if the node is healthy, else with 3.")                                      \
+    VERB(METRICS, metrics, "metrics", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_READ,               \
+         "show every metric, now and in its last full window",                                     \
+         "NOW is the newest sample. "                                                              \
+         "MINIMUM, MEAN, MAXIMUM and SAMPLES are those of the last full window, as it was handed " \
+         "to the sink.")                                                                           \
+    VERB(EVENTS, events, "events", "", 0, 0, VERB_VALUE_NONE,                                      \
+         VERB_BIT(FOLLOW) | VERB_BIT(SINCE) | VERB_BIT(LINES), VERB_CODES_READ,                    \
+         "show what happened: starts, deaths, restarts, changes",                                  \
+         "Shows the newest events of a ring in memory, the oldest first, in UTC. "                 \
+         "With --follow it asks each second; with --json it then prints one object a line.")       \
+    VERB(LOGS, logs, "logs", "[APP[.SLOT]]", 0, 1, VERB_VALUE_TARGET,                              \
+         VERB_BIT(FOLLOW) | VERB_BIT(LINES), VERB_CODES_READ,                                      \
+         "show the log lines of agentd, of an app or of one worker",                               \
+         "Where agentd logs to the journal this runs journalctl(1) with the right identifiers, "   \
+         "also when agentd is down. "                                                              \
+         "Else it reads the files in the log directory, and --lines counts for each file. "        \
+         "With --json it prints one object a line, with the journal's field names.")               \
+    VERB(CONFIG_CHECK, config_check, "config check", "", 0, 0, VERB_VALUE_NONE,                    \
+         VERB_BIT(CONFIG) | VERB_BIT(CONFIG_DIR), VERB_CODES_LOCAL,                                \
+         "check configuration files without touching the daemon",                                  \
+         "Reads the files as agentd would. "                                                       \
+         "Prints the number of apps, or one line with file, line, key and what is allowed, and "   \
+         "then exits with 2.")                                                                     \
+    VERB(CONFIG_SHOW, config_show, "config show", "", 0, 0, VERB_VALUE_NONE,                       \
+         VERB_BIT(CONFIG) | VERB_BIT(CONFIG_DIR), VERB_CODES_READ,                                 \
+         "show every key with its value and where it comes from",                                  \
+         "Shows the configuration that is in force. "                                              \
+         "With --config or --config-dir it shows what the files give, without asking the daemon.") \
+    VERB(RESTART, restart, "restart", "[APP[.SLOT]]", 0, 1, VERB_VALUE_TARGET,                     \
+         VERB_BIT(CORE) | VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                   \
+         "restart workers: all, those of an app, or one",                                          \
+         "A worker finishes the requests that it has, then a new one takes its place. "            \
+         "With --core the core of agentd is replaced instead; the workers serve on.")              \
+    VERB(RELOAD, reload, "reload", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(WAIT) | VERB_BIT(TIMEOUT),  \
+         VERB_CODES_CHANGE, "read the configuration again",                                        \
+         "Prints the keys that changed, and those that take effect at a restart of agentd only. "  \
+         "If a file is bad, nothing changes, the line is printed and the exit code is 1. "         \
+         "With --wait it returns when every app has the workers that it wants.")                   \
+    VERB(VERSION, version, "version", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_LOCAL,              \
+         "show the versions of agentctl and of the running agentd",                                \
+         "Exits with 0 also when agentd is not reachable, and says so.")                           \
+    VERB(HELP, help, "help", "[VERB]", 0, 2, VERB_VALUE_VERB,                                      \
+         VERB_BIT(COMPLETION) | VERB_BIT(MAN), VERB_CODES_LOCAL, "show help on a verb, or on all", \
+         "The same as agentctl VERB --help.")
+
+#define VERB_ENUM_(identifier, function, name, arguments, arguments_min, arguments_max, value,     \
+                   options, codes, summary, help)                                                  \
+    VERB_##identifier,
+enum verb { VERBS(VERB_ENUM_) VERB_COUNT_ };
+#undef VERB_ENUM_
+
+struct verb_info {
+    const char *name;
+    const char *arguments; /* for the synopsis; "" = none */
+    unsigned arguments_min, arguments_max;
+    enum verb_value value; /* what the arguments are */
+    unsigned options;      /* VERB_BIT()s, with the global ones */
+    unsigned codes;        /* VERB_CODE()s */
+    const char *summary;
+    const char *help;
+};
+
+struct verb_option_info {
+    char letter; /* 0 = none */
+    const char *name;
+    const char *value_name; /* NULL = a flag */
+    enum verb_value value;
+    const char *help;
+};
+
+/* Never NULL for a valid one. */
+const struct verb_info *verb_info(enum verb verb);
+const struct verb_option_info *verb_option_info(enum verb_option option);
+
+/* What an exit code means, without a full stop. NULL for what is none. */
+const char *exit_code_help(unsigned code);
