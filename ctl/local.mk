@@ -1,1 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
+# agentctl. Its pure parts are a library, so that tests can have them.
+noinst_LIBRARIES += ctl/libctl.a
+ctl_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
+ctl_libctl_a_SOURCES = \
+	ctl/arguments.c ctl/arguments.h \
+	ctl/display.c ctl/display.h \
+	ctl/fields.c ctl/fields.h \
+	ctl/humanize.c ctl/humanize.h \
+	ctl/log-file.c ctl/log-file.h \
+	ctl/reference-bash.c ctl/reference-man.c ctl/reference.c ctl/reference.h \
+	ctl/table.c ctl/table.h
+
+bin_PROGRAMS += agentctl
+agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS)
+agentctl_LDADD = ctl/libctl.a $(SCHEMA_LIBS) $(CURL_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
+agentctl_SOURCES = \
+	ctl/client.c ctl/client.h \
+	ctl/config-files.c ctl/config-files.h \
+	ctl/main.c \
+	ctl/session.c ctl/session.h \
+	ctl/verb-config-check.c \
+	ctl/verb-config-show.c \
+	ctl/verb-events.c \
+	ctl/verb-health.c \
+	ctl/verb-help.c \
+	ctl/verb-logs.c \
+	ctl/verb-metrics.c \
+	ctl/verb-reload.c \
+	ctl/verb-restart.c \
+	ctl/verb-status.c \
+	ctl/verb-version.c
+
+dist_bashcompletion_DATA = ctl/agentctl.bash
+
+# What is made from the verbs' table lives in the repository, so that it can be read there; a test
+# fails when it differs. This writes it anew.
+.PHONY: update-verbs
+references: update-verbs
+update-verbs: agentctl
+	./agentctl help --completion >$(srcdir)/ctl/agentctl.bash.new
+	mv $(srcdir)/ctl/agentctl.bash.new $(srcdir)/ctl/agentctl.bash
+	./agentctl help --man >verbs.man
+	$(SED) -i -e '/^\.\\" verbs: begin/,/^\.\\" verbs: end/{/^\.\\" verbs:/!d}' \
+	  -e '/^\.\\" verbs: begin/r verbs.man' $(srcdir)/docs/man/agentctl.1
+	rm -f verbs.man
+
+TESTS += tests/unit/test-verb-references.sh
+EXTRA_DIST += tests/unit/test-verb-references.sh tests/integration/test_agentctl.py \
+	tests/integration/test_agentctl_trouble.py tests/integration/support/agentctl.py \
+	tests/integration/support/fake_control.py
+
+if HAVE_CMOCKA
+ctl_tests = \
+	tests/unit/test-arguments \
+	tests/unit/test-display \
+	tests/unit/test-humanize \
+	tests/unit/test-log-file \
+	tests/unit/test-table \
+	tests/unit/test-verbs
+check_PROGRAMS += $(ctl_tests)
+TESTS += tests/unit/test-verb-references.sh
+
+ctl_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
+ctl_test_ldadd = ctl/libctl.a $(SCHEMA_LIBS) $(CMOCKA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
+tests_unit_test_arguments_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_arguments_LDADD = $(ctl_test_ldadd)
+tests_unit_test_display_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_display_LDADD = $(ctl_test_ldadd)
+tests_unit_test_humanize_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_humanize_LDADD = $(ctl_test_ldadd)
+tests_unit_test_log_file_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_log_file_LDADD = $(ctl_test_ldadd)
+tests_unit_test_table_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_table_LDADD = $(ctl_test_ldadd)
+tests_unit_test_verbs_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_verbs_LDADD = $(ctl_test_ldadd)
+endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/log-file.h"
+
+#include "common/base/files.h"
+#include "common/schema/contract.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct log_file {
+    char identifier[APP_NAME_MAX + 8];
+    char path[PATH_MAX];
+    int fd;
+    uint64_t offset; /* of the next read */
+    char line[LOG_FILE_LINE_MAX];
+    size_t length; /* of the unfinished line */
+};
+
+int log_file_new(struct log_file **ret, const char *directory, const char *identifier)
+{
+    CLEANUP(log_file_freep) struct log_file *file = calloc(1, sizeof(*file));
+
+    if (!file)
+        return -ENOMEM;
+    file->fd = -1;
+    if (snprintf(file->identifier, sizeof(file->identifier), "%s", identifier) >=
+            (int) sizeof(file->identifier) ||
+        snprintf(file->path, sizeof(file->path), "%s/%s.log", directory, identifier) >=
+            (int) sizeof(file->path))
+        return -ENAMETOOLONG;
+    *ret = TAKE(file);
+    return 0;
+}
+
+struct log_file *log_file_free(struct log_file *file)
+{
+    if (!file)
+        return NULL;
+    fd_close(file->fd);
+    free(file);
+    return NULL;
+}
+
+const char *log_file_identifier(const struct log_file *file)
+{
+    return file->identifier;
+}
+
+static int reopen(struct log_file *file)
+{
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return -errno;
+    fd_close(file->fd);
+    file->fd = fd;
+    file->offset = 0;
+    return 0;
+}
+
+/* Where the last |lines| lines begin; an end of line at the very end closes the last of them. */
+static int find_tail(int fd, uint64_t size, uint64_t lines, uint64_t *ret_offset)
+{
+    char chunk[4096];
+    uint64_t found = 0;
+
+    if (lines == 0) {
+        *ret_offset = size;
+        return 0;
+    }
+    for (uint64_t end = size; end > 0;) {
+        size_t want = (size_t) MIN(end, (uint64_t) sizeof(chunk));
+        ssize_t got = pread(fd, chunk, want, (off_t) (end - want));
+
+        if (got < 0)
+            return -errno;
+        if ((size_t) got < want)
+            break; /* cut meanwhile: from the start */
+        for (size_t i = want; i > 0; i--) {
+            uint64_t after = end - want + i;
+
+            if (chunk[i - 1] == '\n' && after < size && ++found == lines) {
+                *ret_offset = after;
+                return 0;
+            }
+        }
+        end -= want;
+    }
+    *ret_offset = 0;
+    return 0;
+}
+
+int log_file_open_tail(struct log_file *file, uint64_t lines)
+{
+    struct stat status;
+    int r = reopen(file);
+
+    if (r < 0)
+        return r;
+    if (fstat(file->fd, &status) < 0)
+        return -errno;
+    return find_tail(file->fd, (uint64_t) status.st_size, lines, &file->offset);
+}
+
+static void end_line(struct log_file *file, log_file_on_line on_line, void *userdata)
+{
+    file->line[file->length] = '\0';
+    on_line(userdata, file->identifier, file->line);
+    file->length = 0;
+}
+
+/* NUL bytes would hide the rest of a line; they become '?'. */
+static void take_bytes(struct log_file *file, const char *data, size_t length,
+                       log_file_on_line on_line, void *userdata)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (data[i] == '\n') {
+            end_line(file, on_line, userdata);
+            continue;
+        }
+        if (file->length == sizeof(file->line) - 1)
+            end_line(file, on_line, userdata);
+        file->line[file->length++] = data[i] ? data[i] : '?';
+    }
+}
+
+static int read_rest(struct log_file *file, log_file_on_line on_line, void *userdata)
+{
+    char chunk[16 * 1024];
+
+    for (;;) {
+        ssize_t got = pread(file->fd, chunk, sizeof(chunk), (off_t) file->offset);
+
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            return 0;
+        take_bytes(file, chunk, (size_t) got, on_line, userdata);
+        file->offset += (uint64_t) got;
+    }
+}
+
+/* Whether another file stands at the path now, or this one was cut. */
+static bool is_replaced(const struct log_file *file)
+{
+    struct stat open_status, path_status;
+
+    if (fstat(file->fd, &open_status) < 0 || stat(file->path, &path_status) < 0)
+        return false;
+    return open_status.st_ino != path_status.st_ino || open_status.st_dev != path_status.st_dev ||
+           (uint64_t) open_status.st_size < file->offset;
+}
+
+int log_file_read(struct log_file *file, bool final, log_file_on_line on_line, void *userdata)
+{
+    int r = file->fd < 0 ? reopen(file) : 0;
+
+    if (r == 0)
+        r = read_rest(file, on_line, userdata);
+    if (r == 0 && is_replaced(file)) {
+        if (file->length > 0)
+            end_line(file, on_line, userdata);
+        r = reopen(file);
+        if (r == 0)
+            r = read_rest(file, on_line, userdata);
+    }
+    if (r == 0 && final && file->length > 0)
+        end_line(file, on_line, userdata);
+    return r;
+}

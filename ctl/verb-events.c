@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/fields.h"
+#include "ctl/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define EVENT_COLUMN 16 /* where a second line of an event's text begins */
+
+static enum paint paint_of_severity(const char *severity)
+{
+    return strcmp(severity, "error") == 0     ? PAINT_BAD
+           : strcmp(severity, "warning") == 0 ? PAINT_WARNING
+                                              : PAINT_NONE;
+}
+
+/* "2026-11-21T22:25:16.123Z" -> "11-21 22:25:16"; any other text stays as it is. */
+static void print_time(struct buffer *out, const char *time)
+{
+    char text[16];
+
+    if (strlen(time) >= 20 && time[4] == '-' && time[7] == '-' && time[10] == 'T') {
+        snprintf(text, sizeof(text), "%.5s %.8s", time + 5, time + 11);
+        time = text;
+    }
+    display_clean(out, time, 24);
+}
+
+/* "TIME  EVENT APP.SLOT (pid N): TEXT"; wrapped on a terminal, one line elsewhere. */
+static void print_event(struct session *session, const struct json_object *event)
+{
+    const char *app = field_text(event, "app", NULL);
+    int64_t slot = field_int(event, "slot", 0), pid = field_int(event, "pid", 0);
+    struct buffer *out = &session->out;
+    CLEANUP(buffer_done) struct buffer rest = {.data = NULL};
+
+    print_time(out, field_text(event, "time", "?"));
+    buffer_append_string(out, "  ");
+    display_paint(&session->display, out, paint_of_severity(field_text(event, "severity", "")),
+                  field_text(event, "event", "?"));
+    buffer_init(&rest, SESSION_OUT_LIMIT);
+    if (app) {
+        buffer_printf(&rest, " %s", app);
+        if (slot > 0)
+            buffer_printf(&rest, ".%" PRId64, slot);
+    }
+    if (pid > 0)
+        buffer_printf(&rest, " (pid %" PRId64 ")", pid);
+    buffer_printf(&rest, ": %s", field_text(event, "text", ""));
+    if (session->display.terminal) {
+        unsigned start = EVENT_COLUMN + display_width(field_text(event, "event", "?"));
+
+        if (app || pid > 0)
+            buffer_append_string(out, " ");
+        display_wrap(out, rest.data ? rest.data : "", start + (app || pid > 0), EVENT_COLUMN + 2,
+                     session->display.columns);
+    } else {
+        display_clean(out, rest.data ? rest.data : "", SIZE_MAX);
+        buffer_append_string(out, "\n");
+    }
+}
+
+static enum exit_code print_events(struct session *session, const struct json_object *body,
+                                   bool follow)
+{
+    int64_t lost = field_int(body, "lost", 0);
+
+    if (session_has(session, VERB_OPTION_JSON) && !follow)
+        return session_print_json(session, body, false);
+    if (lost > 0 && !session_has(session, VERB_OPTION_JSON))
+        buffer_printf(&session->out, "(%" PRId64 " older events are no longer kept)\n", lost);
+    for (size_t i = 0; i < field_items(body, "events"); i++) {
+        const struct json_object *event = field_item(body, "events", i);
+
+        if (session_has(session, VERB_OPTION_JSON)) {
+            json_print(event, false, &session->out);
+            buffer_append_string(&session->out, "\n");
+        } else {
+            print_event(session, event);
+        }
+    }
+    return session_flush(session);
+}
+
+/* Asks for what is new each second. A daemon that is away is waited for; it is said once. */
+static enum exit_code follow_events(struct session *session, int64_t last_id)
+{
+    bool away = false;
+
+    for (;;) {
+        CLEANUP(answer_done) struct answer answer = {.body = NULL};
+        enum exit_code code;
+        char path[64];
+
+        session_sleep(SESSION_FOLLOW_US);
+        snprintf(path, sizeof(path), "/v1/events?since=%" PRId64, last_id);
+        int r = session_try(session, path, NULL, SESSION_ASK_US, &answer);
+        if (r < 0 || answer.status == 503) {
+            if (!away)
+                session_fail(EXIT_CODE_UNREACHABLE, "agentd does not answer; waiting for it");
+            away = true;
+            continue;
+        }
+        away = false;
+        code = session_judge(session, &answer);
+        if (code == EXIT_CODE_OK)
+            code = print_events(session, answer.body, true);
+        if (code != EXIT_CODE_OK)
+            return code;
+        last_id = field_int(answer.body, "last_id", last_id); /* smaller after a restart of all */
+    }
+}
+
+enum exit_code verb_events(struct session *session)
+{
+    const struct arguments *arguments = &session->arguments;
+    CLEANUP_JSON struct json_object *body = NULL;
+    bool follow = session_has(session, VERB_OPTION_FOLLOW);
+    char path[128];
+
+    /* --since asks for all that came after; the newest few only where nothing else is said. */
+    int length = snprintf(path, sizeof(path), "/v1/events?since=%" PRIu64,
+                          arguments_number(arguments, VERB_OPTION_SINCE, 0));
+    if (session_has(session, VERB_OPTION_LINES) || !session_has(session, VERB_OPTION_SINCE))
+        snprintf(path + length, sizeof(path) - (size_t) length, "&limit=%" PRIu64,
+                 arguments_number(arguments, VERB_OPTION_LINES, SESSION_LINES));
+
+    enum exit_code code = session_ask(session, path, NULL, &body);
+
+    if (code == EXIT_CODE_OK)
+        code = print_events(session, body, follow);
+    if (code == EXIT_CODE_OK && follow)
+        code = follow_events(session, field_int(body, "last_id", 0));
+    return code;
+}
