@@ -11,13 +11,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define SEEN_MAX      256u
+#define SHORTENED_MAX (16u * 1024 * 1024) /* bytes of a shortened file that are looked through */
+
 struct log_file {
     char identifier[APP_NAME_MAX + 8];
     char path[PATH_MAX];
     int fd;
     uint64_t offset; /* of the next read */
     char line[LOG_FILE_LINE_MAX];
-    size_t length; /* of the unfinished line */
+    size_t length;       /* of the unfinished line */
+    char seen[SEEN_MAX]; /* the last bytes that were read: the place to go on in a shortened file */
+    size_t seen_length;
 };
 
 int log_file_new(struct log_file **ret, const char *directory, const char *identifier)
@@ -59,6 +64,7 @@ static int reopen(struct log_file *file)
     fd_close(file->fd);
     file->fd = fd;
     file->offset = 0;
+    file->seen_length = 0;
     return 0;
 }
 
@@ -128,6 +134,19 @@ static void take_bytes(struct log_file *file, const char *data, size_t length,
     }
 }
 
+static void remember(struct log_file *file, const char *data, size_t length)
+{
+    size_t keep = length >= SEEN_MAX ? 0 : MIN(file->seen_length, SEEN_MAX - length);
+
+    memmove(file->seen, file->seen + file->seen_length - keep, keep);
+    if (length > SEEN_MAX) {
+        data += length - SEEN_MAX;
+        length = SEEN_MAX;
+    }
+    memcpy(file->seen + keep, data, length);
+    file->seen_length = keep + length;
+}
+
 static int read_rest(struct log_file *file, log_file_on_line on_line, void *userdata)
 {
     char chunk[16 * 1024];
@@ -140,27 +159,59 @@ static int read_rest(struct log_file *file, log_file_on_line on_line, void *user
         if (got == 0)
             return 0;
         take_bytes(file, chunk, (size_t) got, on_line, userdata);
+        remember(file, chunk, (size_t) got);
         file->offset += (uint64_t) got;
     }
 }
 
-/* Whether another file stands at the path now, or this one was cut. */
+/* Whether another file stands at the path now. */
 static bool is_replaced(const struct log_file *file)
 {
     struct stat open_status, path_status;
 
     if (fstat(file->fd, &open_status) < 0 || stat(file->path, &path_status) < 0)
         return false;
-    return open_status.st_ino != path_status.st_ino || open_status.st_dev != path_status.st_dev ||
-           (uint64_t) open_status.st_size < file->offset;
+    return open_status.st_ino != path_status.st_ino || open_status.st_dev != path_status.st_dev;
+}
+
+static bool is_shortened(const struct log_file *file)
+{
+    struct stat status;
+
+    return fstat(file->fd, &status) == 0 && (uint64_t) status.st_size < file->offset;
+}
+
+/*
+ * The agent drops a file's oldest lines by writing the newest ones to its beginning. Goes on behind
+ * what was read last, at the beginning if that is not there any more.
+ */
+static void find_place(struct log_file *file)
+{
+    CLEANUP_FREE char *text = malloc(SHORTENED_MAX);
+    ssize_t got = text ? pread(file->fd, text, SHORTENED_MAX, 0) : 0;
+    const char *from = text;
+
+    file->offset = 0;
+    while (got > 0 && file->seen_length > 0) {
+        const char *found =
+            memmem(from, (size_t) (text + got - from), file->seen, file->seen_length);
+
+        if (!found)
+            return;
+        file->offset = (uint64_t) (found - text) + file->seen_length;
+        from = found + 1;
+    }
 }
 
 int log_file_read(struct log_file *file, bool final, log_file_on_line on_line, void *userdata)
 {
     int r = file->fd < 0 ? reopen(file) : 0;
 
-    if (r == 0)
-        r = read_rest(file, on_line, userdata);
+    if (r < 0)
+        return r;
+    if (is_shortened(file))
+        find_place(file);
+    r = read_rest(file, on_line, userdata);
     if (r == 0 && is_replaced(file)) {
         if (file->length > 0)
             end_line(file, on_line, userdata);

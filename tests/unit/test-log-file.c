@@ -121,9 +121,41 @@ static void test_follow(void **state)
     assert_int_equal(rename(f->path, other), 0);
     write_text(f, "w", "anew\n");
     expect(f, false, "last words|anew|");
-    /* cut */
+    /* emptied */
     write_text(f, "w", "x\n");
     expect(f, false, "x|");
+}
+
+/* The oldest lines are dropped in place: what was read is not shown again, the rest is. */
+static void test_shortened(void **state)
+{
+    static const struct {
+        const char *before, *after, *want;
+    } cases[] = {
+        {"a 1\na 2\na 3\na 4\n", "a 1\na 2\na 3\na 4\n", ""},
+        {"dropped, and so is what follows\n", "new\n", "new|"},
+        {"x\nx\nx\nx\n", "x\n", "x|"},
+    };
+    struct fixture *f = *state;
+    char text[1024] = "";
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        write_text(f, "w", cases[i].before);
+        assert_int_equal(log_file_open_tail(f->file, 100), 0);
+        assert_int_equal(log_file_read(f->file, false, on_line, &f->got), 0);
+        write_text(f, "w", cases[i].after);
+        expect(f, false, cases[i].want);
+    }
+    /* a long file: its newer half stays, and a line was added before it was looked at */
+    write_text(f, "w", "");
+    for (unsigned i = 0; i < 100; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "line %u\n", i);
+    write_text(f, "w", text);
+    assert_int_equal(log_file_open_tail(f->file, 100), 0);
+    assert_int_equal(log_file_read(f->file, false, on_line, &f->got), 0);
+    write_text(f, "w", strstr(text, "line 50\n"));
+    write_text(f, "a", "line 100\n");
+    expect(f, false, "line 100|");
 }
 
 static void test_hostile(void **state)
@@ -154,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tail_of_much, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_follow, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shortened, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_hostile, set_up, tear_down),
     };
 
