@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EVENT_COLUMN 16 /* where a second line of an event's text begins */
+#define EVENT_COLUMN 16  /* columns of an event's time and the gap behind it */
+#define EVENTS_ALL   256 /* no answer has more events */
 
 static enum paint paint_of_severity(const char *severity)
 {
@@ -94,7 +95,7 @@ static enum exit_code follow_events(struct session *session, int64_t last_id)
         char path[64];
 
         session_sleep(SESSION_FOLLOW_US);
-        snprintf(path, sizeof(path), "/v1/events?since=%" PRId64, last_id);
+        snprintf(path, sizeof(path), "/v1/events?since=%" PRId64 "&limit=%d", last_id, EVENTS_ALL);
         int r = session_try(session, path, NULL, SESSION_ASK_US, &answer);
         if (r < 0 || answer.status == 503) {
             if (!away)
@@ -108,7 +109,9 @@ static enum exit_code follow_events(struct session *session, int64_t last_id)
             code = print_events(session, answer.body, true);
         if (code != EXIT_CODE_OK)
             return code;
-        last_id = field_int(answer.body, "last_id", last_id); /* smaller after a restart of all */
+        /* Smaller: agentd was started anew and counts from 1 again. */
+        int64_t newest = field_int(answer.body, "last_id", last_id);
+        last_id = newest < last_id ? 0 : newest;
     }
 }
 
@@ -120,11 +123,11 @@ enum exit_code verb_events(struct session *session)
     char path[128];
 
     /* --since asks for all that came after; the newest few only where nothing else is said. */
-    int length = snprintf(path, sizeof(path), "/v1/events?since=%" PRIu64,
-                          arguments_number(arguments, VERB_OPTION_SINCE, 0));
-    if (session_has(session, VERB_OPTION_LINES) || !session_has(session, VERB_OPTION_SINCE))
-        snprintf(path + length, sizeof(path) - (size_t) length, "&limit=%" PRIu64,
-                 arguments_number(arguments, VERB_OPTION_LINES, SESSION_LINES));
+    snprintf(
+        path, sizeof(path), "/v1/events?since=%" PRIu64 "&limit=%" PRIu64,
+        arguments_number(arguments, VERB_OPTION_SINCE, 0),
+        arguments_number(arguments, VERB_OPTION_LINES,
+                         session_has(session, VERB_OPTION_SINCE) ? EVENTS_ALL : SESSION_LINES));
 
     enum exit_code code = session_ask(session, path, NULL, &body);
 

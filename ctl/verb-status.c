@@ -134,6 +134,10 @@ static void print_requests(struct session *session, const struct json_object *ap
     struct buffer *out = &session->out;
     char text[HUMANIZE_MAX];
 
+    if (!requests) {
+        buffer_append_string(out, "  its requests are not counted: it has no scoreboard\n");
+        return;
+    }
     buffer_printf(out, "  %s requests", humanize_count(text, amount(requests, "total")));
     buffer_printf(out, ", %s/s",
                   humanize_metric(text, field_double(app, "requests_per_second"), "Count"));

@@ -47,6 +47,12 @@ def test_status_without_optional_parts(ctl, control):
     assert result.returncode == OK and "not published" in result.stdout
 
 
+def test_status_of_an_app_without_scoreboard(ctl, control):
+    control.get("/v1/status", 200, {**STATUS, "apps": [app("api", [worker(1)], requests=None,
+                                                           requests_per_second=None)]})
+    assert "not counted" in ctl("status").stdout
+
+
 def test_status_names(ctl):
     assert ctl("status", "--names").stdout.split() == [
         "visitor-board", "visitor-board.1", "visitor-board.2", "api", "api.1"]
@@ -118,7 +124,7 @@ def test_events(ctl, control):
     ctl("events", "-n", "7")
     assert control.requests[-1][1] == "/v1/events?since=0&limit=7"
     ctl("events", "--since", "7")
-    assert control.requests[-1][1] == "/v1/events?since=7"
+    assert control.requests[-1][1] == "/v1/events?since=7&limit=256"
     ctl("events", "--since", "7", "--lines=3")
     assert control.requests[-1][1] == "/v1/events?since=7&limit=3"
 
