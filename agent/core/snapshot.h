@@ -45,6 +45,7 @@ struct worker_view {
 
 struct app_view {
     char name[APP_NAME_MAX + 1];
+    unsigned index; /* the ledger's */
     unsigned wanted;
     unsigned ready;
     bool crash_loop; /* a slot died 5 times in 60 s */

@@ -1,1 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += agent/libsupervise.a
+agent_libsupervise_a_SOURCES = \
+	agent/supervise/actions.c agent/supervise/actions.h \
+	agent/supervise/events.c agent/supervise/events.h \
+	agent/supervise/notify-message.c agent/supervise/notify-message.h \
+	agent/supervise/obituary.c agent/supervise/obituary.h \
+	agent/supervise/supervisor.c agent/supervise/supervisor.h \
+	agent/supervise/workers.c agent/supervise/workers.h
+agent_libsupervise_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-notify
+tests_fuzz_fuzz_notify_SOURCES = tests/fuzz/fuzz-notify.c
+tests_fuzz_fuzz_notify_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_notify_LDADD = agent/libsupervise.a common/libbase.a $(SYSTEMD_LIBS)
+endif

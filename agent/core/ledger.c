@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. Only pages in use cost memory, so unused apps are neither read nor copied. */
+#include "agent/core/ledger.h"
+
+#include "common/base/files.h"
+#include "common/base/text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define LEDGER_MAGIC   UINT64_C(0x31305245474c4741) /* "AGLGER01" */
+#define LEDGER_VERSION 1u
+
+struct ledger_memory {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t size;
+    uint32_t in_force; /* 0 or 1: which accounts */
+    char app_names[APPS_MAX][APP_NAME_MAX + 1];
+    struct event_ring events;
+    struct ledger_accounts accounts[2];
+    struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX];
+};
+
+struct ledger {
+    struct ledger_memory *memory;
+    size_t mapped_bytes;
+};
+
+size_t ledger_size(void)
+{
+    return sizeof(struct ledger_memory);
+}
+
+static bool is_sane(const struct ledger_memory *memory)
+{
+    if (memory->magic != LEDGER_MAGIC || memory->version != LEDGER_VERSION ||
+        memory->size != sizeof(*memory) || memory->in_force > 1)
+        return false;
+    for (unsigned i = 0; i < APPS_MAX; i++)
+        if (strnlen(memory->app_names[i], sizeof(memory->app_names[i])) > APP_NAME_MAX)
+            return false;
+    return true;
+}
+
+int ledger_open(struct ledger **ret, int fd)
+{
+    CLEANUP(ledger_freep) struct ledger *ledger = calloc(1, sizeof(*ledger));
+    struct stat st;
+    void *memory;
+
+    if (!ledger)
+        return -ENOMEM;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (st.st_size < (off_t) sizeof(struct ledger_memory) ||
+        !memfd_is_sealed(fd, (size_t) st.st_size))
+        return -EBADMSG;
+    memory = mmap(NULL, (size_t) st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    ledger->memory = memory;
+    ledger->mapped_bytes = (size_t) st.st_size;
+
+    bool fresh = !is_sane(ledger->memory);
+    if (fresh) {
+        /* Gives the pages back as well: a hole reads as zero. */
+        if (madvise(memory, ledger->mapped_bytes, MADV_REMOVE) < 0)
+            memset(memory, 0, sizeof(*ledger->memory));
+        ledger->memory->version = LEDGER_VERSION;
+        ledger->memory->size = sizeof(*ledger->memory);
+        ledger->memory->magic = LEDGER_MAGIC;
+    }
+    *ret = TAKE(ledger);
+    return fresh;
+}
+
+struct ledger *ledger_free(struct ledger *ledger)
+{
+    if (!ledger)
+        return NULL;
+    if (ledger->memory)
+        munmap(ledger->memory, ledger->mapped_bytes);
+    free(ledger);
+    return NULL;
+}
+
+int ledger_app(struct ledger *ledger, const char *name)
+{
+    int unused = -ENOSPC;
+
+    for (int i = 0; i < APPS_MAX; i++) {
+        if (strcmp(ledger->memory->app_names[i], name) == 0)
+            return i;
+        if (unused < 0 && ledger->memory->app_names[i][0] == '\0')
+            unused = i;
+    }
+    if (unused >= 0)
+        text_copy(ledger->memory->app_names[unused], sizeof(ledger->memory->app_names[unused]),
+                  name);
+    return unused;
+}
+
+const char *ledger_app_name(const struct ledger *ledger, unsigned app)
+{
+    assert(app < APPS_MAX);
+    return ledger->memory->app_names[app];
+}
+
+void ledger_forget_app(struct ledger *ledger, unsigned app)
+{
+    assert(app < APPS_MAX);
+    for (unsigned copy = 0; copy < 2; copy++)
+        memset(&ledger->memory->accounts[copy].apps[app], 0,
+               sizeof(ledger->memory->accounts[copy].apps[app]));
+    memset(ledger->memory->slots[app], 0, sizeof(ledger->memory->slots[app]));
+    memset(ledger->memory->app_names[app], 0, sizeof(ledger->memory->app_names[app]));
+}
+
+struct event_ring *ledger_events(struct ledger *ledger)
+{
+    return &ledger->memory->events;
+}
+
+struct supervisor_slot (*ledger_slots(struct ledger *ledger))[APP_SLOTS_MAX]
+{
+    return ledger->memory->slots;
+}
+
+const struct ledger_accounts *ledger_accounts(const struct ledger *ledger)
+{
+    return &ledger->memory->accounts[ledger->memory->in_force];
+}
+
+struct ledger_accounts *ledger_begin(struct ledger *ledger)
+{
+    const struct ledger_accounts *old = ledger_accounts(ledger);
+    struct ledger_accounts *new = &ledger->memory->accounts[1 - ledger->memory->in_force];
+
+    new->intent = old->intent;
+    new->window_start_realtime_us = old->window_start_realtime_us;
+    for (unsigned app = 0; app < APPS_MAX; app++)
+        if (ledger->memory->app_names[app][0] != '\0')
+            new->apps[app] = old->apps[app];
+    return new;
+}
+
+void ledger_commit(struct ledger *ledger)
+{
+    __atomic_store_n(&ledger->memory->in_force, 1 - ledger->memory->in_force, __ATOMIC_RELEASE);
+}

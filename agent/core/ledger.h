@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger: what a core must not lose when it is killed, in memory that the holder keeps (a
+ * sealed memfd, opaque to it).
+ *
+ * Three parts. The supervisor's slots and the event ring are changed in place: each store leaves
+ * them sane. The accounts (which requests were counted and which were handed to the sink) must
+ * change as a whole: there are two copies, and one number says which is in force.
+ *
+ * A number in here is trusted no further than it can do harm: the core writes it, but it may have
+ * been another version of it.
+ */
+#pragma once
+
+#include "agent/supervise/events.h"
+#include "agent/supervise/supervisor.h"
+#include "common/base/scoreboard.h"
+
+struct ledger;
+
+/* Request numbers of one app since the unit's start. */
+struct ledger_account {
+    struct tally folded;   /* of workers that are gone */
+    struct tally emitted;  /* what is in closed windows that the sink has */
+    struct tally emitting; /* what will be, once the sink has the window of the intent */
+    uint64_t restarts_emitted, restarts_emitting;
+    uint64_t folded_serial[APP_SLOTS_MAX]; /* the last worker of each slot that was folded: none
+                                              counts twice */
+};
+
+/* The line that is about to be appended to the file sink. A new core finds by the file's size
+ * whether it was. */
+struct ledger_intent {
+    uint64_t offset;
+    uint64_t length; /* 0: none */
+};
+
+struct ledger_accounts {
+    struct ledger_intent intent;
+    uint64_t window_start_realtime_us; /* of the last window that was given out: no other gets it */
+    struct ledger_account apps[APPS_MAX];
+};
+
+/*
+ * Maps |fd|. What another version or nobody wrote is cleared. Returns 1 if it starts empty, 0 if it
+ * goes on from an earlier core, -EBADMSG if |fd| can't be a ledger, or a negative errno.
+ */
+int ledger_open(struct ledger **ret, int fd);
+struct ledger *ledger_free(struct ledger *ledger);
+DEFINE_CLEANUP(struct ledger *, ledger_free)
+
+/* The bytes that |fd| must have at least. */
+size_t ledger_size(void);
+
+/* The index that an app has everywhere in the core, from its first mention to the unit's end.
+ * -ENOSPC past APPS_MAX. */
+int ledger_app(struct ledger *ledger, const char *name);
+/* "" for an index without an app. */
+const char *ledger_app_name(const struct ledger *ledger, unsigned app);
+/* Frees the index of an app that has gone from the configuration and has no worker left. */
+void ledger_forget_app(struct ledger *ledger, unsigned app);
+
+struct event_ring *ledger_events(struct ledger *ledger);
+struct supervisor_slot (*ledger_slots(struct ledger *ledger))[APP_SLOTS_MAX];
+
+/* In force; never changed in place. */
+const struct ledger_accounts *ledger_accounts(const struct ledger *ledger);
+/* A copy to change, and the moment from which it is in force. A begin without commit is forgotten.
+ */
+struct ledger_accounts *ledger_begin(struct ledger *ledger);
+void ledger_commit(struct ledger *ledger);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. */
+#include "agent/supervise/events.h"
+
+#include "common/base/log.h"
+#include "common/base/macro.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void clean(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    for (char *c = text; *c; c++)
+        if ((unsigned char) *c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
+static void write_log(const struct event *event)
+{
+    char name[64], app[64], slot[32], pid[32];
+    const char *fields[5] = {name};
+    size_t n = 1;
+
+    snprintf(name, sizeof(name), "EVENT=%s", event->name);
+    if (event->app[0]) {
+        snprintf(app, sizeof(app), "APP=%s", event->app);
+        fields[n++] = app;
+    }
+    if (event->slot) {
+        snprintf(slot, sizeof(slot), "SLOT=%u", event->slot);
+        fields[n++] = slot;
+    }
+    if (event->pid) {
+        snprintf(pid, sizeof(pid), "WORKER_PID=%d", event->pid);
+        fields[n++] = pid;
+    }
+    if (event->app[0] && event->slot && event->pid)
+        log_fields(event->level, fields, "%s.%u[%d] %s", event->app, event->slot, event->pid,
+                   event->text);
+    else if (event->app[0] && event->slot)
+        log_fields(event->level, fields, "%s.%u %s", event->app, event->slot, event->text);
+    else if (event->app[0])
+        log_fields(event->level, fields, "%s: %s", event->app, event->text);
+    else
+        log_fields(event->level, fields, "%s", event->text);
+}
+
+void events_add(struct event_ring *ring, const struct event *event, uint64_t realtime_us)
+{
+    uint64_t id = ring->last_id + 1;
+    struct event *place = &ring->events[id % EVENTS_MAX];
+
+    /* The id goes in last: a core that is killed here leaves an empty place, not a torn event. */
+    place->id = 0;
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    struct event copy = *event;
+    copy.id = 0;
+    copy.realtime_us = realtime_us;
+    clean(copy.app, sizeof(copy.app));
+    clean(copy.name, sizeof(copy.name));
+    clean(copy.text, sizeof(copy.text));
+    *place = copy;
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    place->id = id;
+    ring->last_id = id;
+    write_log(place);
+}
+
+bool events_next(const struct event_ring *ring, uint64_t after, struct event *ret)
+{
+    uint64_t last = ring->last_id;
+    uint64_t oldest = last >= EVENTS_MAX ? last - EVENTS_MAX + 1 : 1;
+
+    for (uint64_t id = MAX(after + 1, oldest); id <= last; id++) {
+        const struct event *place = &ring->events[id % EVENTS_MAX];
+
+        if (place->id != id)
+            continue;
+        *ret = *place;
+        clean(ret->app, sizeof(ret->app));
+        clean(ret->name, sizeof(ret->name));
+        clean(ret->text, sizeof(ret->text));
+        return true;
+    }
+    return false;
+}

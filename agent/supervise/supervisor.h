@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor: decides which worker is started, drained, killed and when. Pure: it takes events
+ * with the time and gives out actions; it knows neither processes nor clocks.
+ *
+ * Principle: an app has `wanted` live slots (starting, ready, or waiting in backoff); draining ones
+ * do not count, so a replacement starts while the old one still serves its last requests. A death
+ * puts its slot into backoff: the first restart at once if the worker had been stable, else with
+ * full jitter, and five deaths of a slot within a minute are a crash loop, which goes on trying at
+ * the longest wait, for ever. Every kind of failure (exit, not ready in time, refused start) counts
+ * alike.
+ *
+ * A restart replaces ready workers one by one: a new one first, and when that is ready an old one
+ * drains. A new one that fails ends the restart and the old ones stay.
+ *
+ * The slots' memory is the caller's (the ledger), plain values, so that a new core goes on where
+ * the old one was.
+ */
+#pragma once
+
+#include "agent/core/snapshot.h"
+#include "agent/supervise/actions.h"
+
+#define SUPERVISOR_STABLE_US       (10 * UINT64_C(1000000)) /* ready for so long = stable */
+#define SUPERVISOR_BACKOFF_BASE_US (100 * UINT64_C(1000))
+#define SUPERVISOR_BACKOFF_CAP_US  (30 * UINT64_C(1000000))
+#define SUPERVISOR_LOOP_DEATHS     5
+#define SUPERVISOR_LOOP_WINDOW_US  (60 * UINT64_C(1000000))
+#define SUPERVISOR_KILL_GRACE_US                                                                   \
+    (5 * UINT64_C(1000000)) /* after the drain's deadlines, before SIGKILL */
+#define SUPERVISOR_NEVER UINT64_MAX
+
+/* What is remembered of a slot. Lives in the ledger: no pointers, and sane whenever its writer dies
+ * between two stores. */
+struct supervisor_slot {
+    uint64_t serial; /* of the worker in it; 0: none, or asked for and not yet told */
+    uint64_t since_us;
+    uint64_t started_at_us;
+    uint64_t deadline_us; /* of the state: readiness, drain, backoff's end; 0 = none */
+    uint64_t deaths_us[SUPERVISOR_LOOP_DEATHS]; /* ring */
+    int32_t pid;
+    uint32_t state;    /* enum worker_state */
+    uint32_t attempt;  /* unstable deaths in a row */
+    uint32_t restarts; /* starts after a death */
+    uint32_t n_deaths; /* ever; index into the ring */
+    bool crash_loop;
+    bool replace;   /* a restart wants another worker in its place */
+    bool surge;     /* started by a restart, not yet ready */
+    bool kill_sent; /* SIGKILL is under way */
+    bool dead;      /* its worker has ended, the holder was asked to release the slot */
+    char last_exit[80];
+    char status[80];
+};
+
+struct supervisor_policy { /* of one app */
+    unsigned wanted;
+    uint64_t ready_timeout_us;
+    uint64_t
+        drain_timeout_us; /* the longer of both drain deadlines; then the grace, then SIGKILL */
+};
+
+enum supervisor_restart {
+    SUPERVISOR_RESTART_RUNNING,
+    SUPERVISOR_RESTART_DONE,
+    SUPERVISOR_RESTART_FAILED
+};
+
+struct supervisor;
+
+/* |slots|: borrowed, [APPS_MAX][APP_SLOTS_MAX]; what they say is checked and put right. |random|
+ * gives 64 uniform bits. */
+int supervisor_new(struct supervisor **ret, struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX],
+                   uint64_t (*random)(void *userdata), void *userdata);
+struct supervisor *supervisor_free(struct supervisor *supervisor);
+DEFINE_CLEANUP(struct supervisor *, supervisor_free)
+
+/* Sets or changes an app's policy; wanted 0 drains it. Nothing moves before the next
+ * supervisor_run(). */
+void supervisor_set_policy(struct supervisor *supervisor, unsigned app,
+                           const struct supervisor_policy *policy);
+
+/* --- what happened
+ * ---------------------------------------------------------------------------------- */
+
+/* The holder's word on a slot: a worker runs in it (first told, or told again to a new core). */
+void supervisor_on_running(struct supervisor *supervisor, unsigned app, unsigned slot,
+                           uint64_t serial, int pid, uint64_t started_at_us, uint64_t now_us);
+/* It has ended; |obituary| says how. Asks for the slot's release. */
+void supervisor_on_dead(struct supervisor *supervisor, unsigned app, unsigned slot, uint64_t serial,
+                        const char *obituary, uint64_t now_us);
+void supervisor_on_empty(struct supervisor *supervisor, unsigned app, unsigned slot);
+void supervisor_on_refused(struct supervisor *supervisor, unsigned app, unsigned slot,
+                           const char *why, uint64_t now_us);
+/*
+ * All that the holder has was told to a new core (it calls supervisor_on_running() and
+ * supervisor_on_dead() first): what the memory has besides is gone.
+ */
+void supervisor_on_synced(struct supervisor *supervisor, uint64_t now_us);
+/* The worker said READY=1; STOPPING=1 of its own accord; STATUS=. */
+void supervisor_on_ready(struct supervisor *supervisor, unsigned app, unsigned slot,
+                         uint64_t now_us);
+void supervisor_on_status(struct supervisor *supervisor, unsigned app, unsigned slot,
+                          const char *status);
+
+/* --- what is wanted
+ * --------------------------------------------------------------------------------- */
+
+/* Replaces one slot's worker (slot > 0) or all of the app. Returns how many will be replaced, or
+ * -ENOENT. */
+int supervisor_restart(struct supervisor *supervisor, unsigned app, unsigned slot, uint64_t now_us);
+/* How the app's last restart stands; *ret_why is set (borrowed) when it failed. */
+enum supervisor_restart supervisor_restart_state(const struct supervisor *supervisor, unsigned app,
+                                                 const char **ret_why);
+
+/* Drains everything, for good. */
+void supervisor_stop(struct supervisor *supervisor);
+bool supervisor_is_stopped(const struct supervisor *supervisor);
+
+/* --- what to do
+ * ------------------------------------------------------------------------------------- */
+
+/* Decides; call it after events and when supervisor_next_us() has come. Then take the actions until
+ * there is none. */
+void supervisor_run(struct supervisor *supervisor, uint64_t now_us);
+bool supervisor_next_action(struct supervisor *supervisor, struct supervisor_action *ret);
+/* When it wants to run next, or SUPERVISOR_NEVER. */
+uint64_t supervisor_next_us(const struct supervisor *supervisor);
+
+const struct supervisor_slot *supervisor_slot(const struct supervisor *supervisor, unsigned app,
+                                              unsigned slot);
+unsigned supervisor_count(const struct supervisor *supervisor, unsigned app,
+                          enum worker_state state);
+bool supervisor_crash_loop(const struct supervisor *supervisor, unsigned app);

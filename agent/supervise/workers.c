@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. */
+#include "agent/supervise/workers.h"
+
+#include "agent/supervise/notify-message.h"
+#include "agent/supervise/obituary.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define NOTIFY_BATCH 64 /* messages read a wake-up, so that a chatty worker can't keep the loop */
+
+struct workers {
+    sd_event *event;
+    sd_event_source *notify;
+    sd_event_source *timer;
+    struct link *link;
+    struct ledger *ledger;
+    struct supervisor *supervisor;
+    struct workers_owner owner;
+    uint64_t bad_notifications;
+    bool synced;
+    char cgroup_workers[256]; /* directory with a cgroup a worker; "" without cgroups */
+};
+
+static void carry_out(struct workers *workers, const struct supervisor_action *action)
+{
+    const char *app = ledger_app_name(workers->ledger, action->app);
+    struct event event = {.slot = action->slot, .pid = action->pid};
+
+    switch (action->type) {
+    case SUPERVISOR_START:
+        link_send_slot(workers->link, HOLD_START, app, action->slot, 0, 0);
+        break;
+    case SUPERVISOR_TERMINATE:
+        link_send_slot(workers->link, HOLD_SIGNAL, app, action->slot, action->serial, SIGTERM);
+        break;
+    case SUPERVISOR_KILL:
+        link_send_slot(workers->link, HOLD_KILL, app, action->slot, action->serial, 0);
+        break;
+    case SUPERVISOR_RELEASE:
+        link_send_slot(workers->link, HOLD_RELEASE, app, action->slot, action->serial, 0);
+        break;
+    case SUPERVISOR_EVENT:
+        event.level = supervisor_event_level(action->event);
+        text_copy(event.app, sizeof(event.app), app);
+        text_copy(event.name, sizeof(event.name), supervisor_event_to_string(action->event));
+        text_copy(event.text, sizeof(event.text), action->text);
+        events_add(ledger_events(workers->ledger), &event, clock_realtime_us());
+        break;
+    }
+}
+
+/* Lets the supervisor decide, carries it out, and sets the alarm for its next decision. */
+static void run(struct workers *workers)
+{
+    struct supervisor_action action;
+    uint64_t next_us;
+
+    supervisor_run(workers->supervisor, clock_monotonic_us());
+    while (supervisor_next_action(workers->supervisor, &action))
+        carry_out(workers, &action);
+    next_us = supervisor_next_us(workers->supervisor);
+    if (next_us != SUPERVISOR_NEVER) {
+        (void) sd_event_source_set_time(workers->timer, next_us);
+        (void) sd_event_source_set_enabled(workers->timer, SD_EVENT_ONESHOT);
+    } else {
+        (void) sd_event_source_set_enabled(workers->timer, SD_EVENT_OFF);
+    }
+    workers->owner.on_change(workers->owner.userdata);
+}
+
+static int workers_on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    run(userdata);
+    return 0;
+}
+
+/* --- what workers say ---------------------------------------------------------------------------
+ */
+
+/* Which slot has the process |pid|; a worker speaks for itself, not through a child. */
+static bool find_pid(const struct workers *workers, int pid, unsigned *ret_app, unsigned *ret_slot)
+{
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        if (ledger_app_name(workers->ledger, app)[0] == '\0')
+            continue;
+        for (unsigned slot = 1; slot <= APP_SLOTS_MAX; slot++)
+            if (supervisor_slot(workers->supervisor, app, slot)->pid == pid) {
+                *ret_app = app;
+                *ret_slot = slot;
+                return true;
+            }
+    }
+    return false;
+}
+
+static void take_notification(struct workers *workers, int pid, const char *data, size_t length)
+{
+    struct notify_message message;
+    unsigned app, slot;
+
+    if (notify_message_parse(data, length, &message) < 0 || pid <= 0 ||
+        !find_pid(workers, pid, &app, &slot)) {
+        /* Said once and counted always: a worker must not be able to fill the journal through us.
+         */
+        if (workers->bad_notifications++ == 0)
+            log_warning("notify socket: a message from pid %d is malformed or not from a worker's "
+                        "main process, ignoring",
+                        pid);
+        return;
+    }
+    if (message.has_status)
+        supervisor_on_status(workers->supervisor, app, slot, message.status);
+    if (message.ready)
+        supervisor_on_ready(workers->supervisor, app, slot, clock_monotonic_us());
+}
+
+/* Returns 1 when a message was dealt with, 0 when there is none, or a negative errno. */
+static int read_notification(struct workers *workers, int fd)
+{
+    char data[NOTIFY_MESSAGE_MAX + 1];
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
+    } control;
+    struct iovec iov = {data, sizeof(data)};
+    struct msghdr header = {.msg_iov = &iov,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof(control)};
+    int pid = 0;
+
+    ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET)
+            continue;
+        if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(struct ucred))) {
+            struct ucred credentials;
+
+            memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
+            pid = credentials.pid;
+        } else if (c->cmsg_type == SCM_RIGHTS) {
+            /* sd_notify_barrier(3) wants just this: to see its descriptor closed. */
+            for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+                int passed;
+
+                memcpy(&passed, CMSG_DATA(c) + i * sizeof(int), sizeof(passed));
+                fd_close(passed);
+            }
+        }
+    }
+    take_notification(workers, pid, data, (size_t) n);
+    return 1;
+}
+
+static int workers_on_notify(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct workers *workers = userdata;
+    int r = 1;
+
+    for (int i = 0; i < NOTIFY_BATCH && r > 0; i++)
+        r = read_notification(workers, fd);
+    if (r < 0)
+        log_warning_errno(-r, "can't read the notify socket: %m, ignoring");
+    run(workers);
+    return 0;
+}
+
+/* --- what the holder says -----------------------------------------------------------------------
+ */
+
+/* Whether the kernel killed something in the worker's cgroup for want of memory. Each worker has a
+ * new cgroup, so any count is its own. */
+static bool was_oom(const struct workers *workers, const char *app, unsigned slot)
+{
+    char path[sizeof(workers->cgroup_workers) + APP_NAME_MAX + 32], text[512];
+    const char *count;
+
+    if (!workers->cgroup_workers[0])
+        return false;
+    snprintf(path, sizeof(path), "%s/%s.%u/memory.events", workers->cgroup_workers, app, slot);
+    if (file_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+        return false;
+    count = strstr(text, "\noom_kill ");
+    return count && strtoul(count + strlen("\noom_kill "), NULL, 10) > 0;
+}
+
+static void on_slot(struct workers *workers, unsigned app, const struct hold_message *message,
+                    int take_fd)
+{
+    uint64_t now_us = clock_monotonic_us();
+    char text[160];
+
+    switch (message->state) {
+    case HOLD_SLOT_RUNNING:
+        supervisor_on_running(workers->supervisor, app, message->slot, message->serial,
+                              message->pid, message->started_at_us, now_us);
+        workers->owner.on_worker(app, message->slot, message->serial, message->pid, take_fd,
+                                 workers->owner.userdata);
+        return;
+    case HOLD_SLOT_DEAD: {
+        struct obituary obituary = {
+            .code = message->exit_code,
+            .status = message->exit_status,
+            .oom = was_oom(workers, message->app, message->slot),
+            .uptime_us = message->ended_at_us - MIN(message->started_at_us, message->ended_at_us),
+        };
+
+        workers->owner.on_worker_gone(app, message->slot, message->serial, take_fd,
+                                      workers->owner.userdata);
+        supervisor_on_dead(workers->supervisor, app, message->slot, message->serial,
+                           obituary_print(&obituary, text, sizeof(text)), now_us);
+        return;
+    }
+    default:
+        fd_close(take_fd);
+        supervisor_on_empty(workers->supervisor, app, message->slot);
+    }
+}
+
+static void on_refused(struct workers *workers, const struct hold_message *message)
+{
+    int app = message->app[0] ? ledger_app(workers->ledger, message->app) : -ENOENT;
+
+    if (message->argument == HOLD_START && app >= 0 && message->slot > 0)
+        supervisor_on_refused(workers->supervisor, (unsigned) app, message->slot, message->text,
+                              clock_monotonic_us());
+    else
+        log_warning("the holder refused %s for %s.%u: %s",
+                    hold_message_type_to_string((unsigned) message->argument), message->app,
+                    message->slot, message->text);
+}
+
+void workers_on_message(struct workers *workers, const struct hold_message *message, int take_fd)
+{
+    if (message->type == HOLD_SLOT) {
+        int app = ledger_app(workers->ledger, message->app);
+
+        if (app >= 0) {
+            on_slot(workers, (unsigned) app, message, TAKE_FD(take_fd));
+        } else {
+            log_warning(
+                "the holder has a worker of %s, and no place is left for one more app; killing it",
+                message->app);
+            link_send_slot(workers->link, HOLD_KILL, message->app, message->slot, message->serial,
+                           0);
+        }
+    } else if (message->type == HOLD_SYNCED) {
+        supervisor_on_synced(workers->supervisor, clock_monotonic_us());
+        workers->synced = true;
+        (void) sd_event_source_set_enabled(workers->notify, SD_EVENT_ON);
+    } else if (message->type == HOLD_REFUSED) {
+        on_refused(workers, message);
+    }
+    fd_close(take_fd);
+    if (workers->synced)
+        run(workers);
+}
+
+/* --- life cycle ---------------------------------------------------------------------------------
+ */
+
+/* The holder put us into <unit>/hold; workers are in <unit>/workers. */
+static void find_cgroups(struct workers *workers)
+{
+    char text[1024], *path, *end;
+
+    if (file_read_small(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) < 0)
+        return;
+    path = strncmp(text, "0::", 3) == 0 ? text + 3 : strstr(text, "\n0::");
+    if (!path)
+        return;
+    path += *path == '\n' ? strlen("\n0::") : 0;
+    path[strcspn(path, "\n")] = '\0';
+    end = strrchr(path, '/');
+    if (!end || strcmp(end, "/hold") != 0)
+        return;
+    *end = '\0';
+    snprintf(workers->cgroup_workers, sizeof(workers->cgroup_workers), "/sys/fs/cgroup%s/workers",
+             path);
+}
+
+static uint64_t workers_random(void *userdata)
+{
+    return random_u64();
+}
+
+int workers_new(struct workers **ret, sd_event *event, struct link *link, struct ledger *ledger,
+                int notify_fd, const struct workers_owner *owner)
+{
+    CLEANUP(workers_freep) struct workers *workers = calloc(1, sizeof(*workers));
+    int r;
+
+    if (!workers)
+        return -ENOMEM;
+    workers->event = event;
+    workers->link = link;
+    workers->ledger = ledger;
+    workers->owner = *owner;
+    find_cgroups(workers);
+    r = supervisor_new(&workers->supervisor, ledger_slots(ledger), workers_random, workers);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(event, &workers->notify, notify_fd, EPOLLIN, workers_on_notify, workers);
+    if (r < 0)
+        return r;
+    (void) sd_event_source_set_description(workers->notify, "notify");
+    /* Not before the holder has told which workers there are. */
+    r = sd_event_source_set_enabled(workers->notify, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    r = sd_event_add_time(event, &workers->timer, CLOCK_MONOTONIC, 0, 1000, workers_on_time,
+                          workers);
+    if (r < 0)
+        return r;
+    (void) sd_event_source_set_description(workers->timer, "supervisor");
+    r = sd_event_source_set_enabled(workers->timer, SD_EVENT_OFF);
+    if (r < 0)
+        return r;
+    *ret = TAKE(workers);
+    return 0;
+}
+
+struct workers *workers_free(struct workers *workers)
+{
+    if (!workers)
+        return NULL;
+    sd_event_source_disable_unref(workers->timer);
+    sd_event_source_disable_unref(workers->notify);
+    supervisor_free(workers->supervisor);
+    free(workers);
+    return NULL;
+}
+
+int workers_configure(struct workers *workers, const struct config *config)
+{
+    const struct supervisor_policy gone = {.wanted = 0};
+
+    for (unsigned i = 0; i < config->n_apps; i++) {
+        int app = ledger_app(workers->ledger, config->apps[i].name);
+
+        if (app < 0)
+            return app;
+    }
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        const char *name = ledger_app_name(workers->ledger, app);
+        const struct config_app *c = name[0] ? config_find_app(config, name) : NULL;
+
+        if (c && c->enabled) {
+            struct supervisor_policy policy = {
+                .wanted = c->workers,
+                .ready_timeout_us = c->ready_timeout_s * USEC_PER_SEC,
+                .drain_timeout_us = MAX(c->drain_timeout_s, c->idle_timeout_s) * USEC_PER_SEC,
+            };
+
+            supervisor_set_policy(workers->supervisor, app, &policy);
+        } else if (name[0]) {
+            supervisor_set_policy(workers->supervisor, app, &gone);
+        }
+    }
+    if (workers->synced)
+        run(workers);
+    return 0;
+}
+
+int workers_restart(struct workers *workers, const char *name, unsigned slot)
+{
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        if (strcmp(ledger_app_name(workers->ledger, app), name) != 0)
+            continue;
+        int n = supervisor_restart(workers->supervisor, app, slot, clock_monotonic_us());
+        if (n > 0)
+            run(workers);
+        return n;
+    }
+    return -ENOENT;
+}
+
+void workers_stop(struct workers *workers)
+{
+    supervisor_stop(workers->supervisor);
+    run(workers);
+}
+
+bool workers_is_stopped(const struct workers *workers)
+{
+    return supervisor_is_stopped(workers->supervisor);
+}
+
+const struct supervisor *workers_supervisor(const struct workers *workers)
+{
+    return workers->supervisor;
+}
+
+uint64_t workers_bad_notifications(const struct workers *workers)
+{
+    return workers->bad_notifications;
+}
