@@ -1,1 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += agent/libcore.a
+agent_libcore_a_SOURCES = \
+	agent/core/accounting.c agent/core/accounting.h \
+	agent/core/agent.c agent/core/agent.h \
+	agent/core/commands.c agent/core/commands.h \
+	agent/core/config-changes.c agent/core/config-changes.h \
+	agent/core/ledger.c agent/core/ledger.h \
+	agent/core/link.c agent/core/link.h \
+	agent/core/log-files.c agent/core/log-files.h \
+	agent/core/observer.c agent/core/observer.h \
+	agent/core/snapshot.c agent/core/snapshot.h
+agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
+
+CORE_LIBRARIES = \
+	agent/libcore.a agent/libserve.a agent/libsupervise.a agent/libpublish.a agent/libobserve.a \
+	agent/libcore.a agent/libmessages.a common/libnet.a common/libschema.a common/libbase.a \
+	$(MICROHTTPD_LIBS) $(JSON_C_LIBS) $(LIBCONFIG_LIBS) $(SYSTEMD_LIBS) -lm
+
+pkglibexec_PROGRAMS += agentd-core
+agentd_core_SOURCES = agent/core/main.c
+agentd_core_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+agentd_core_LDADD = $(CORE_LIBRARIES)

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The core's root object: everything hangs from it. It wires the modules, which don't know each
+ * other: what they observe flows through it into one snapshot, and commands flow through it back to
+ * the supervisor.
+ */
+#pragma once
+
+#include "common/base/macro.h"
+#include "common/schema/contract.h"
+
+#include <systemd/sd-event.h>
+
+#define AGENT_LISTENERS_MAX 4
+
+struct agent;
+
+/* What the holder handed over; the descriptors are taken. */
+struct agent_inheritance {
+    int link_fd, notify_fd, ledger_fd, config_fd, control_fd;
+    int health_fds[AGENT_LISTENERS_MAX];
+    size_t n_health_fds;
+    const char
+        *config_path; /* for a precise word on a bad file at reload; NULL: only the holder's */
+    const char *config_directory;
+};
+
+int agent_new(struct agent **ret, sd_event *event,
+              const struct agent_inheritance *take_inheritance);
+struct agent *agent_free(struct agent *agent);
+DEFINE_CLEANUP(struct agent *, agent_free)

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. */
+#include "agent/core/observer.h"
+
+#include "agent/observe/host-sampler.h"
+#include "agent/observe/process-sampler.h"
+#include "agent/publish/batch.h"
+#include "agent/publish/file-sink.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct process_view { /* of one worker slot */
+    int pid;
+    struct process_usage usage;
+};
+
+struct observer {
+    sd_event *event;
+    sd_event_source *timer;
+    const struct config *config;
+    const char *instance_id;
+    struct ledger *ledger;
+    struct accounting *accounting;
+    int holder_pid;
+    struct observer_owner owner;
+    struct host_sampler *host;
+    struct process_sampler *processes;
+    struct windows *windows;
+    struct file_sink *sink;
+    struct process_view *views[APPS_MAX]; /* APP_SLOTS_MAX each; NULL: none */
+    struct publish_view publish;
+    uint64_t errors_closed; /* publish errors in closed windows */
+    uint64_t sample_us;
+    uint64_t next_us;
+};
+
+/* --- sampling -----------------------------------------------------------------------------------
+ */
+
+static void sample_workers(struct observer *observer, unsigned app, uint64_t now_us)
+{
+    const struct supervisor *supervisor = observer->owner.supervisor(observer->owner.userdata);
+    double cpu = 0, memory = 0, in_flight = 0;
+    bool cpu_known = true;
+
+    if (!observer->views[app] &&
+        !(observer->views[app] = calloc(APP_SLOTS_MAX, sizeof(struct process_view))))
+        return;
+    for (unsigned slot = 1; slot <= APP_SLOTS_MAX; slot++) {
+        struct process_view *view = &observer->views[app][slot - 1];
+        int pid = supervisor_slot(supervisor, app, slot)->pid;
+
+        view->pid = 0;
+        if (pid == 0)
+            continue;
+        in_flight += accounting_in_flight(observer->accounting, app, slot);
+        if (process_sampler_sample(observer->processes, pid, now_us, &view->usage) < 0)
+            continue;
+        view->pid = pid;
+        memory += (double) view->usage.memory_bytes;
+        if (isnan(view->usage.cpu_percent))
+            cpu_known = false;
+        else
+            cpu += view->usage.cpu_percent;
+    }
+    /* A worker whose first sample this is has no CPU yet: a sum without it would show a dip that
+     * wasn't. */
+    if (cpu_known)
+        windows_observe(observer->windows, METRIC_APP_CPU, (int) app, cpu);
+    windows_observe(observer->windows, METRIC_APP_MEMORY, (int) app, memory);
+    windows_observe(observer->windows, METRIC_WORKERS_READY, (int) app,
+                    supervisor_count(supervisor, app, WORKER_READY));
+    if (accounting_has_app(observer->accounting, app))
+        windows_observe(observer->windows, METRIC_IN_FLIGHT, (int) app, in_flight);
+}
+
+static void sample_agent(struct observer *observer, uint64_t now_us)
+{
+    const int pids[] = {observer->holder_pid, getpid()};
+    double cpu = 0, memory = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+        struct process_usage usage;
+
+        if (process_sampler_sample(observer->processes, pids[i], now_us, &usage) < 0)
+            return;
+        cpu += usage.cpu_percent; /* NAN at first: then windows_observe() passes over it */
+        memory += (double) usage.memory_bytes;
+    }
+    windows_observe(observer->windows, METRIC_AGENT_CPU, WINDOW_NO_APP, cpu);
+    windows_observe(observer->windows, METRIC_AGENT_MEMORY, WINDOW_NO_APP, memory);
+}
+
+static void sample(struct observer *observer, uint64_t now_us)
+{
+    struct host_sample host;
+
+    host_sampler_sample(observer->host, now_us, &host);
+    windows_observe_host(observer->windows, &host);
+    for (unsigned app = 0; app < APPS_MAX; app++)
+        if (ledger_app_name(observer->ledger, app)[0] != '\0')
+            sample_workers(observer, app, now_us);
+    sample_agent(observer, now_us);
+    process_sampler_forget(observer->processes, now_us);
+    accounting_sample(observer->accounting, now_us);
+}
+
+/* --- publishing ---------------------------------------------------------------------------------
+ */
+
+static void note_event(struct observer *observer, int level, const char *name, const char *text)
+{
+    struct event event = {.level = level};
+
+    text_copy(event.name, sizeof(event.name), name);
+    text_copy(event.text, sizeof(event.text), text);
+    events_add(ledger_events(observer->ledger), &event, clock_realtime_us());
+}
+
+static void publish_failed(struct observer *observer, int error)
+{
+    struct publish_view *publish = &observer->publish;
+    bool first = publish->last_error[0] == '\0';
+
+    publish->errors++;
+    snprintf(publish->last_error, sizeof(publish->last_error), "can't write %.100s: %.40s",
+             publish->target, strerror(error));
+    if (first) { /* of a row of failures; the counter has them all */
+        note_event(observer, LOG_ERR, "publish-failed", publish->last_error);
+        log_error("samples of this window are lost; requests wait for the next one");
+    }
+}
+
+static void publish_succeeded(struct observer *observer)
+{
+    if (observer->publish.last_error[0])
+        note_event(observer, LOG_NOTICE, "publish-recovered", "metrics are written again");
+    observer->publish.last_error[0] = '\0';
+    observer->publish.windows_written++;
+    observer->publish.last_success_realtime_us = clock_realtime_us();
+}
+
+/* One line at its noted place. 0 or a negative errno. */
+static int write_line(struct observer *observer, const struct window *window, struct buffer *line,
+                      bool first)
+{
+    int64_t offset;
+
+    if (buffer_append(line, "\n", 1) < 0)
+        return -ENOBUFS;
+    offset = file_sink_offset(observer->sink);
+    if (offset < 0)
+        return (int) offset;
+    if (first) {
+        struct ledger_intent intent = {.offset = (uint64_t) offset, .length = line->length};
+
+        accounting_intend(observer->accounting, &intent, window->start_realtime_us);
+    }
+    return file_sink_append(observer->sink, line->data, line->length);
+}
+
+static int write_window(struct observer *observer, const struct window *window)
+{
+    struct batch_settings settings = {
+        .namespace_ = observer->config->namespace_,
+        .asg_name = observer->config->asg_name,
+        .instance_id = observer->instance_id,
+        .per_instance = observer->config->per_instance,
+    };
+    struct batch batch;
+    struct buffer line;
+    bool first = true;
+    int r;
+
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        const char *name = ledger_app_name(observer->ledger, app);
+        settings.app_names[app] = name[0] ? name : NULL;
+    }
+    if (!observer->sink) {
+        r = file_sink_open(&observer->sink, observer->publish.target, 0);
+        if (r < 0)
+            return r;
+    }
+    buffer_init(&line, FILE_SINK_LINE_MAX);
+    batch_init(&batch, &settings, window);
+    /* More than one line only where a window is past the service's limits; the requests of a core
+     * that dies between them are in the first. */
+    while ((r = batch_next(&batch, &line)) > 0) {
+        r = write_line(observer, window, &line, first);
+        if (r < 0)
+            break;
+        first = false;
+        buffer_clear(&line);
+    }
+    buffer_done(&line);
+    return r;
+}
+
+static void close_window(struct observer *observer)
+{
+    const struct supervisor *supervisor = observer->owner.supervisor(observer->owner.userdata);
+    uint64_t restarts[APPS_MAX] = {0};
+    const struct window *window;
+    int r = 0;
+
+    for (unsigned app = 0; app < APPS_MAX; app++)
+        for (unsigned slot = 1; ledger_app_name(observer->ledger, app)[0] && slot <= APP_SLOTS_MAX;
+             slot++)
+            restarts[app] += supervisor_slot(supervisor, app, slot)->restarts;
+    accounting_close(observer->accounting, observer->windows, restarts);
+    windows_count(observer->windows, METRIC_PUBLISH_ERRORS, WINDOW_NO_APP,
+                  (double) (observer->publish.errors - observer->errors_closed));
+    observer->errors_closed = observer->publish.errors;
+
+    window = windows_close(observer->windows, clock_monotonic_us(), clock_realtime_us());
+    if (observer->config->sink == CONFIG_SINK_FILE) {
+        r = write_window(observer, window);
+        if (r < 0)
+            publish_failed(observer, -r);
+        else
+            publish_succeeded(observer);
+    }
+    accounting_settle(observer->accounting, r >= 0);
+}
+
+/* --- the tick -----------------------------------------------------------------------------------
+ */
+
+static void arm(struct observer *observer, uint64_t now_us)
+{
+    uint64_t realtime_us = clock_realtime_us(), end_us = windows_end_realtime_us(observer->windows);
+    uint64_t to_end_us = end_us > realtime_us ? end_us - realtime_us : 0;
+
+    /* On the grid, not after the work: a slow tick must not shift all later ones. */
+    observer->next_us =
+        MAX(observer->next_us + observer->sample_us, now_us + observer->sample_us / 2);
+    /* The last sample of a window is taken at its very end. */
+    if (now_us + to_end_us < observer->next_us + observer->sample_us / 2)
+        observer->next_us = now_us + MAX(to_end_us, USEC_PER_MSEC);
+    (void) sd_event_source_set_time(observer->timer, observer->next_us);
+    (void) sd_event_source_set_enabled(observer->timer, SD_EVENT_ONESHOT);
+}
+
+static int observer_on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct observer *observer = userdata;
+    uint64_t now_us = clock_monotonic_us();
+
+    switch (windows_due(observer->windows, now_us, clock_realtime_us())) {
+    case WINDOW_RUNNING:
+        sample(observer, now_us);
+        break;
+    case WINDOW_DUE:
+        sample(observer, now_us);
+        close_window(observer);
+        break;
+    case WINDOW_OVERDUE:
+        close_window(observer);
+        sample(observer, now_us);
+        break;
+    }
+    arm(observer, clock_monotonic_us());
+    observer->owner.on_tick(observer->owner.userdata);
+    return 0;
+}
+
+/* --- life cycle ---------------------------------------------------------------------------------
+ */
+
+/* Was the line that an earlier core noted written before it died? */
+static void settle_old_intent(struct observer *observer)
+{
+    const struct ledger_intent *intent = &ledger_accounts(observer->ledger)->intent;
+    bool written = false;
+
+    if (intent->length == 0)
+        return;
+    if (observer->config->sink == CONFIG_SINK_FILE &&
+        file_sink_open(&observer->sink, observer->publish.target, 0) >= 0)
+        written = file_sink_settle(observer->sink, intent->offset, intent->length) > 0;
+    log_debug("the last core died while it wrote a window, which %s",
+              written ? "is there" : "is not there");
+    accounting_settle(observer->accounting, written);
+}
+
+static void set_target(struct observer *observer)
+{
+    const struct config *config = observer->config;
+
+    observer->publish.sink = config->sink;
+    observer->publish.target[0] = '\0';
+    if (config->sink != CONFIG_SINK_FILE)
+        return;
+    if (config->publish_file[0])
+        text_copy(observer->publish.target, sizeof(observer->publish.target), config->publish_file);
+    else
+        snprintf(observer->publish.target, sizeof(observer->publish.target), "%.230s/metrics.jsonl",
+                 config->state_dir);
+}
+
+int observer_new(struct observer **ret, sd_event *event, const struct config *config,
+                 const char *instance_id, struct ledger *ledger, struct accounting *accounting,
+                 int holder_pid, const struct observer_owner *owner)
+{
+    CLEANUP(observer_freep) struct observer *observer = calloc(1, sizeof(*observer));
+    int r;
+
+    if (!observer)
+        return -ENOMEM;
+    observer->event = event;
+    observer->config = config;
+    observer->instance_id = instance_id;
+    observer->ledger = ledger;
+    observer->accounting = accounting;
+    observer->holder_pid = holder_pid;
+    observer->owner = *owner;
+    observer->sample_us = config->sample_ms * USEC_PER_MSEC;
+    set_target(observer);
+    settle_old_intent(observer);
+    r = host_sampler_new(&observer->host, "/proc", config->disk_path);
+    if (r < 0)
+        return r;
+    r = process_sampler_new(&observer->processes, "/proc");
+    if (r < 0)
+        return r;
+    r = windows_new(&observer->windows, config->window_s,
+                    ledger_accounts(ledger)->window_start_realtime_us, clock_monotonic_us(),
+                    clock_realtime_us());
+    if (r < 0)
+        return r;
+    observer->next_us = clock_monotonic_us();
+    r = sd_event_add_time(event, &observer->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC,
+                          observer_on_tick, observer);
+    if (r < 0)
+        return r;
+    (void) sd_event_source_set_description(observer->timer, "sample");
+    *ret = TAKE(observer);
+    return 0;
+}
+
+struct observer *observer_free(struct observer *observer)
+{
+    if (!observer)
+        return NULL;
+    sd_event_source_disable_unref(observer->timer);
+    file_sink_free(observer->sink);
+    windows_free(observer->windows);
+    process_sampler_free(observer->processes);
+    host_sampler_free(observer->host);
+    for (unsigned app = 0; app < APPS_MAX; app++)
+        free(observer->views[app]);
+    free(observer);
+    return NULL;
+}
+
+int observer_configure(struct observer *observer, const struct config *config)
+{
+    CLEANUP(host_sampler_freep) struct host_sampler *host = NULL;
+    CLEANUP(windows_freep) struct windows *windows = NULL;
+    int r;
+
+    r = host_sampler_new(&host, "/proc", config->disk_path);
+    if (r < 0)
+        return r;
+    close_window(observer);
+    observer->config = config;
+    r = windows_new(&windows, config->window_s,
+                    ledger_accounts(observer->ledger)->window_start_realtime_us,
+                    clock_monotonic_us(), clock_realtime_us());
+    if (r < 0)
+        return r;
+    windows_free(observer->windows);
+    observer->windows = TAKE(windows);
+    host_sampler_free(observer->host);
+    observer->host = TAKE(host);
+    observer->sink = file_sink_free(observer->sink);
+    observer->sample_us = config->sample_ms * USEC_PER_MSEC;
+    set_target(observer);
+    return 0;
+}
+
+void observer_flush(struct observer *observer)
+{
+    sample(observer, clock_monotonic_us());
+    close_window(observer);
+}
+
+/* --- views --------------------------------------------------------------------------------------
+ */
+
+static void view_app(const struct observer *observer, struct app_view *view, unsigned app)
+{
+    const struct tally *total = accounting_total(observer->accounting, app);
+
+    view->fed = total;
+    if (total)
+        view->total = *total;
+    view->requests_per_s = accounting_rate_per_s(observer->accounting, app);
+    view->p50_ms = accounting_quantile_ms(observer->accounting, app, 500);
+    view->p99_ms = accounting_quantile_ms(observer->accounting, app, 990);
+    for (size_t i = 0; i < view->n_workers; i++) {
+        struct worker_view *worker = &view->workers[i];
+        const struct process_view *process =
+            observer->views[app] ? &observer->views[app][worker->slot - 1] : NULL;
+
+        worker->in_flight = accounting_in_flight(observer->accounting, app, worker->slot);
+        worker->requests = accounting_requests(observer->accounting, app, worker->slot);
+        worker->cpu_percent = (double) NAN;
+        if (process && process->pid == worker->pid && worker->pid) {
+            worker->cpu_percent = process->usage.cpu_percent;
+            worker->memory_bytes = process->usage.memory_bytes;
+        }
+    }
+}
+
+void observer_view(const struct observer *observer, struct snapshot *snapshot)
+{
+    for (int metric = 0; metric < METRIC_COUNT_; metric++)
+        if (metric_info(metric)->scope != METRIC_APP)
+            windows_view(observer->windows, metric, WINDOW_NO_APP, &snapshot->host[metric]);
+    for (size_t i = 0; i < snapshot->n_apps; i++) {
+        unsigned app = snapshot->apps[i].index;
+
+        for (int metric = 0; metric < METRIC_COUNT_; metric++)
+            if (metric_info(metric)->scope == METRIC_APP)
+                windows_view(observer->windows, metric, (int) app,
+                             &snapshot->app_series[i][metric]);
+        view_app(observer, &snapshot->apps[i], app);
+    }
+    snapshot->publish = observer->publish;
+}

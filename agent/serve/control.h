@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control API: HTTP/1.1 and JSON on a unix socket, which agentctl and curl speak.
+ *
+ *   GET  /v1/status /v1/health /v1/metrics /v1/config /v1/version
+ *   GET  /v1/events?since=ID&limit=N
+ *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
+ *   GET  /v1/restart/TOKEN                                 done or not, and why it failed
+ *   POST /v1/reload                                        200 with what changed, or 409 with the
+ * configuration's error
+ *
+ * The socket's mode decides who may read; root, the agent's user and the admin group may change.
+ * Each change is logged with uid and pid. Errors are {"error": "one line"}.
+ */
+#pragma once
+
+#include "agent/core/snapshot.h"
+#include "agent/serve/control-request.h"
+#include "agent/supervise/events.h"
+#include "common/base/json.h"
+#include "common/net/http-server.h"
+
+struct control;
+
+enum control_progress { CONTROL_UNKNOWN, CONTROL_RUNNING, CONTROL_DONE, CONTROL_FAILED };
+
+/* The commands' way back to the root object, and what is shown. */
+struct control_owner {
+    const struct snapshot *(*snapshot)(void *userdata);
+    const struct config *(*config)(void *userdata);
+    const struct event_ring *(*events)(void *userdata);
+    struct http_response *(*health)(void *userdata);
+    const char *(*log_directory)(void *userdata); /* NULL: the journal */
+    /* How many workers will be replaced (0 for the core), and a token; -ENOENT, or -EBUSY while the
+     * node stops. */
+    int (*restart)(const struct control_restart *restart, uint64_t *ret_token, void *userdata);
+    enum control_progress (*restart_progress)(uint64_t token, const char **ret_why, void *userdata);
+    /* Begins a reload, whose end control_reload_done() tells. 0, -EBUSY while one is under way or
+     * the node stops; -EINVAL with a line in |why| for a bad file. */
+    int (*reload)(char *why, size_t why_size, void *userdata);
+    void *userdata;
+};
+
+int control_new(struct control **ret, sd_event *event, const struct control_owner *owner);
+struct control *control_free(struct control *control);
+DEFINE_CLEANUP(struct control *, control_free)
+
+int control_listen(struct control *control, int listen_fd);
+
+/* A reload has ended. |error| NULL: well; the lists are arrays of keys, taken. */
+void control_reload_done(struct control *control, const char *error,
+                         struct json_object *take_changed, struct json_object *take_needs_restart);

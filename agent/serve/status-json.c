@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See the header. */
+#include "agent/serve/status-json.h"
+
+#include "agent/serve/verdict.h"
+#include "common/base/clock.h"
+
+#include "config.h"
+
+#include <math.h>
+#include <syslog.h>
+
+static struct json_object *new_versioned(void)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_add_u64(object, "schema_version", STATUS_SCHEMA_VERSION);
+    return object;
+}
+
+/* JSON has no NaN: what is not known is null. */
+static void add_number(struct json_object *object, const char *key, double value, unsigned decimals)
+{
+    if (isfinite(value))
+        json_add_double(object, key, value, decimals);
+    else
+        json_add(object, key, NULL);
+}
+
+static void add_text_or_null(struct json_object *object, const char *key, const char *text)
+{
+    json_add_string(object, key, text[0] ? text : NULL);
+}
+
+static uint64_t age_s(const struct snapshot *snapshot, uint64_t since_us)
+{
+    return since_us && snapshot->taken_at_us > since_us
+               ? (snapshot->taken_at_us - since_us) / USEC_PER_SEC
+               : 0;
+}
+
+static struct json_object *worker_json(const struct snapshot *snapshot,
+                                       const struct worker_view *worker)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_add_u64(object, "slot", worker->slot);
+    json_add_u64(object, "pid", (uint64_t) worker->pid);
+    json_add_string(object, "state", worker_state_to_string(worker->state));
+    json_add_u64(object, "since_s", age_s(snapshot, worker->since_us));
+    json_add_u64(object, "uptime_s", worker->pid ? age_s(snapshot, worker->started_at_us) : 0);
+    json_add_u64(object, "restarts", worker->restarts);
+    json_add_u64(object, "in_flight", worker->in_flight);
+    add_number(object, "cpu_percent", worker->cpu_percent, 1);
+    json_add_u64(object, "memory_bytes", worker->memory_bytes);
+    json_add_u64(object, "requests", worker->requests);
+    add_text_or_null(object, "last_exit", worker->last_exit);
+    add_text_or_null(object, "status", worker->status);
+    return object;
+}
+
+static struct json_object *app_json(const struct snapshot *snapshot, const struct app_view *app)
+{
+    static const char *const classes[SCOREBOARD_CLASSES] = {"2xx", "3xx", "4xx", "5xx"};
+    struct json_object *object = json_object_new_object(), *requests = json_object_new_object();
+    struct json_object *latency = json_object_new_object(), *workers = json_object_new_array();
+
+    json_add_string(object, "name", app->name);
+    json_add_u64(object, "wanted", app->wanted);
+    json_add_u64(object, "ready", app->ready);
+    json_add_bool(object, "crash_loop", app->crash_loop);
+    json_add_u64(object, "restarts", app->restarts);
+    json_add_u64(requests, "total", tally_requests(&app->total));
+    for (size_t i = 0; i < SCOREBOARD_CLASSES; i++)
+        json_add_u64(requests, classes[i], app->total.requests[i]);
+    json_add(object, "requests", app->fed ? requests : (json_object_put(requests), NULL));
+    add_number(object, "requests_per_second", app->fed ? app->requests_per_s : (double) NAN, 1);
+    add_number(latency, "p50", app->p50_ms, 3);
+    add_number(latency, "p99", app->p99_ms, 3);
+    json_add(object, "latency_ms", latency);
+    for (size_t i = 0; i < app->n_workers; i++)
+        json_object_array_add(workers, worker_json(snapshot, &app->workers[i]));
+    json_add(object, "workers", workers);
+    return object;
+}
+
+static struct json_object *publish_json(const struct publish_view *publish)
+{
+    static const char *const sinks[] = {[CONFIG_SINK_NONE] = "none", [CONFIG_SINK_FILE] = "file"};
+    struct json_object *object = json_object_new_object();
+    char time[CLOCK_TEXT_MAX];
+
+    json_add_string(object, "sink", sinks[publish->sink]);
+    add_text_or_null(object, "target", publish->target);
+    json_add_u64(object, "windows_written", publish->windows_written);
+    json_add_u64(object, "errors", publish->errors);
+    json_add_string(object, "last_success",
+                    publish->last_success_realtime_us
+                        ? clock_format_iso8601(time, publish->last_success_realtime_us)
+                        : NULL);
+    add_text_or_null(object, "last_error", publish->last_error);
+    return object;
+}
+
+struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory)
+{
+    struct json_object *object = new_versioned(), *holder = json_object_new_object();
+    struct json_object *core = json_object_new_object(), *apps = json_object_new_array();
+    enum verdict verdict = verdict_node(snapshot);
+
+    json_add_string(object, "instance_id", snapshot->instance_id);
+    json_add_string(object, "version", PACKAGE_VERSION);
+    json_add_string(object, "state", node_state_to_string(snapshot->node));
+    json_add_bool(object, "healthy", verdict != VERDICT_FAIL);
+    json_add_string(object, "status", verdict_to_string(verdict));
+    json_add_u64(object, "uptime_s", age_s(snapshot, snapshot->unit_started_at_us));
+    json_add_u64(holder, "pid", (uint64_t) snapshot->holder_pid);
+    json_add(object, "holder", holder);
+    json_add_u64(core, "pid", (uint64_t) snapshot->core_pid);
+    json_add_u64(core, "starts", snapshot->core_starts);
+    json_add_u64(core, "uptime_s", age_s(snapshot, snapshot->core_started_at_us));
+    json_add(object, "core", core);
+    json_add_string(object, "log_directory", log_directory);
+    for (size_t i = 0; i < snapshot->n_apps; i++)
+        json_object_array_add(apps, app_json(snapshot, &snapshot->apps[i]));
+    json_add(object, "apps", apps);
+    json_add(object, "publish", publish_json(&snapshot->publish));
+    return object;
+}
+
+/* --- metrics ------------------------------------------------------------------------------------
+ */
+
+static void add_metric(struct json_object *metrics, enum metric metric, const char *app,
+                       const struct sample_view *view)
+{
+    static const char *const scopes[] = {
+        [METRIC_HOST] = "host", [METRIC_APP] = "app", [METRIC_AGENT] = "agent"};
+    const struct metric_info *info = metric_info(metric);
+    struct json_object *object, *window = NULL;
+
+    if (!view->present && !view->window_present)
+        return;
+    object = json_object_new_object();
+    json_add_string(object, "name", info->name);
+    json_add_string(object, "app", app);
+    json_add_string(object, "unit", info->unit);
+    json_add_string(object, "scope", scopes[info->scope]);
+    add_number(object, "last", view->present ? view->last : (double) NAN, 3);
+    if (view->window_present) {
+        window = json_object_new_object();
+        add_number(window, "minimum", view->window_minimum, 3);
+        add_number(window, "maximum", view->window_maximum, 3);
+        add_number(window, "sum", view->window_sum, 3);
+        json_add_u64(window, "count", view->window_count);
+    }
+    json_add(object, "window", window);
+    json_object_array_add(metrics, object);
+}
+
+struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s)
+{
+    struct json_object *object = new_versioned(), *metrics = json_object_new_array();
+
+    json_add_u64(object, "window_s", window_s);
+    for (int metric = 0; metric < METRIC_COUNT_; metric++)
+        if (metric_info(metric)->scope != METRIC_APP)
+            add_metric(metrics, metric, NULL, &snapshot->host[metric]);
+    for (size_t i = 0; i < snapshot->n_apps; i++)
+        for (int metric = 0; metric < METRIC_COUNT_; metric++)
+            if (metric_info(metric)->scope == METRIC_APP)
+                add_metric(metrics, metric, snapshot->apps[i].name,
+                           &snapshot->app_series[i][metric]);
+    json_add(object, "metrics", metrics);
+    return object;
+}
+
+/* --- events -------------------------------------------------------------------------------------
+ */
+
+static struct json_object *event_json(const struct event *event)
+{
+    struct json_object *object = json_object_new_object();
+    char time[CLOCK_TEXT_MAX];
+
+    json_add_u64(object, "id", event->id);
+    json_add_string(object, "time", clock_format_iso8601(time, event->realtime_us));
+    json_add_string(object, "event", event->name);
+    json_add_string(object, "severity",
+                    event->level <= LOG_ERR       ? "error"
+                    : event->level <= LOG_WARNING ? "warning"
+                                                  : "info");
+    add_text_or_null(object, "app", event->app);
+    json_add(object, "slot", event->slot ? json_object_new_int64(event->slot) : NULL);
+    json_add(object, "pid", event->pid ? json_object_new_int64(event->pid) : NULL);
+    json_add_string(object, "text", event->text);
+    return object;
+}
+
+struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit)
+{
+    struct json_object *object = new_versioned(), *events = json_object_new_array();
+    uint64_t last = ring->last_id, first = last >= limit ? MAX(since, last - limit) : since,
+             id = first;
+    struct event event;
+
+    while (events_next(ring, id, &event)) {
+        if (id == since && since > 0 && event.id > since + 1)
+            json_add_u64(object, "lost", event.id - since - 1);
+        json_object_array_add(events, event_json(&event));
+        id = event.id;
+    }
+    json_add_u64(object, "last_id", last);
+    if (!json_object_object_get_ex(object, "lost", NULL))
+        json_add_u64(object, "lost", 0);
+    json_add(object, "events", events);
+    return object;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The snapshot as JSON for the control API: pure. Keys are stable within a schema version: some may
+ * be added, none changes its meaning. */
+#pragma once
+
+#include "agent/core/snapshot.h"
+#include "agent/supervise/events.h"
+#include "common/base/json.h"
+
+#define STATUS_SCHEMA_VERSION 1
+
+/* Each returns a new object, the caller's. |log_directory| NULL = the journal. */
+struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory);
+struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s);
+/* The newest |limit| events with an id above |since|, oldest first. */
+struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit);

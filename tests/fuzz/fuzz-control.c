@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bodies that anybody who may open the control socket can send. What is accepted is in range. */
+#include "agent/serve/control-request.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct control_restart restart;
+    char why[CONTROL_WHY_MAX] = "";
+
+    if (size > CONTROL_BODY_MAX)
+        return 0;
+    if (control_parse_restart((const char *) data, size, &restart, why) < 0) {
+        if (why[0] == '\0')
+            abort();
+        return 0;
+    }
+    if (restart.slot > APP_SLOTS_MAX || (restart.slot && !restart.app[0]) ||
+        strnlen(restart.app, sizeof(restart.app)) == sizeof(restart.app))
+        abort();
+    return 0;
+}
