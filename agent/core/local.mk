@@ -12,7 +12,7 @@ agent_libcore_a_SOURCES = \
 	agent/core/snapshot.c agent/core/snapshot.h
 agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
 
-CORE_LIBRARIES = \
+core_libs = \
 	agent/libcore.a agent/libserve.a agent/libsupervise.a agent/libpublish.a agent/libobserve.a \
 	agent/libcore.a agent/libmessages.a common/libnet.a common/libschema.a common/libbase.a \
 	$(MICROHTTPD_LIBS) $(JSON_C_LIBS) $(LIBCONFIG_LIBS) $(SYSTEMD_LIBS) -lm
@@ -20,4 +20,4 @@ CORE_LIBRARIES = \
 pkglibexec_PROGRAMS += agentd-core
 agentd_core_SOURCES = agent/core/main.c
 agentd_core_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
-agentd_core_LDADD = $(CORE_LIBRARIES)
+agentd_core_LDADD = $(core_libs)
