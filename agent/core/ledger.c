@@ -2,6 +2,7 @@
 /* See the header. Only pages in use cost memory, so unused apps are neither read nor copied. */
 #include "agent/core/ledger.h"
 
+#include "agent/hold/messages.h"
 #include "common/base/files.h"
 #include "common/base/text.h"
 
@@ -24,6 +25,7 @@ struct ledger_memory {
     struct ledger_accounts accounts[2];
     struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX];
 };
+_Static_assert(sizeof(struct ledger_memory) <= HOLD_LEDGER_SIZE, "the holder's memfd is too small");
 
 struct ledger {
     struct ledger_memory *memory;

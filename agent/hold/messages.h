@@ -29,7 +29,7 @@
 #define HOLD_MESSAGE_MAGIC   UINT32_C(0x484d4741) /* "AGMH" */
 #define HOLD_MESSAGE_VERSION 1u
 #define HOLD_TEXT_MAX        127
-#define HOLD_LEDGER_SIZE     (1024u * 1024) /* bytes of the core's sealed memfd, FDNAME_LEDGER */
+#define HOLD_LEDGER_SIZE     (2048u * 1024) /* bytes of the core's sealed memfd, FDNAME_LEDGER */
 
 enum hold_message_type {
     /* core -> holder */
