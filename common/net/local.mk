@@ -26,10 +26,13 @@ EXTRA_DIST += tests/unit/http-harness.h
 
 if HAVE_CMOCKA
 net_tests = \
+	tests/unit/test-drain \
 	tests/unit/test-http-abuse \
 	tests/unit/test-http-check \
 	tests/unit/test-http-server \
-	tests/unit/test-http-suspend
+	tests/unit/test-http-suspend \
+	tests/unit/test-notify \
+	tests/unit/test-offload
 check_PROGRAMS += $(net_tests)
 TESTS += $(net_tests)
 
@@ -46,4 +49,10 @@ tests_unit_test_http_abuse_LDADD = $(net_test_ldadd)
 tests_unit_test_http_suspend_SOURCES = tests/unit/test-http-suspend.c tests/unit/http-harness.c
 tests_unit_test_http_suspend_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_suspend_LDADD = $(net_test_ldadd)
+tests_unit_test_drain_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_drain_LDADD = $(net_test_ldadd)
+tests_unit_test_notify_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_notify_LDADD = $(net_test_ldadd)
+tests_unit_test_offload_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_offload_LDADD = $(net_test_ldadd)
 endif
