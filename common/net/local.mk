@@ -22,7 +22,7 @@ tests_tools_hello_worker_SOURCES = tests/tools/hello-worker.c
 tests_tools_hello_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_hello_worker_LDADD = $(NET_LIBS)
 
-EXTRA_DIST += tests/unit/http-harness.h
+EXTRA_DIST += tests/unit/http-harness.h tests/unit/worker-harness.h
 
 if HAVE_CMOCKA
 net_tests = \
@@ -32,7 +32,8 @@ net_tests = \
 	tests/unit/test-http-server \
 	tests/unit/test-http-suspend \
 	tests/unit/test-notify \
-	tests/unit/test-offload
+	tests/unit/test-offload \
+	tests/unit/test-worker-runtime
 check_PROGRAMS += $(net_tests)
 TESTS += $(net_tests)
 
@@ -55,4 +56,7 @@ tests_unit_test_notify_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_notify_LDADD = $(net_test_ldadd)
 tests_unit_test_offload_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_offload_LDADD = $(net_test_ldadd)
+tests_unit_test_worker_runtime_SOURCES = tests/unit/test-worker-runtime.c tests/unit/worker-harness.c
+tests_unit_test_worker_runtime_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_worker_runtime_LDADD = $(net_test_ldadd)
 endif
