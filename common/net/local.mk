@@ -60,3 +60,14 @@ tests_unit_test_worker_runtime_SOURCES = tests/unit/test-worker-runtime.c tests/
 tests_unit_test_worker_runtime_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_worker_runtime_LDADD = $(net_test_ldadd)
 endif
+
+EXTRA_DIST += \
+	tests/data/fuzz/http-path/bad \
+	tests/data/fuzz/http-path/head \
+	tests/data/fuzz/http-path/path \
+	tests/data/fuzz/http-path/smuggle
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-http-path
+tests_fuzz_fuzz_http_path_LDADD = common/libnet.a common/libbase.a
+tests_fuzz_fuzz_http_path_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
