@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 	tests/integration/support/__init__.py tests/integration/support/daemon.py \
+	tests/integration/support/holder.py tests/integration/support/holder_fixtures.py \
+	tests/integration/test_hold_core.py tests/integration/test_hold_start.py \
+	tests/integration/test_hold_systemd.py tests/integration/test_hold_workers.py \
 	tests/integration/support/libconfig.py tests/integration/support/load_generator.py \
 	tests/integration/support/processes.py
 EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \

@@ -3,6 +3,21 @@
 noinst_LIBRARIES += agent/libmessages.a
 agent_libmessages_a_SOURCES = agent/hold/messages.c agent/hold/messages.h
 
+# Links libsystemd and libconfig only: nothing here may bring in more.
+sbin_PROGRAMS += agentd
+agentd_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+agentd_SOURCES = \
+	agent/hold/cgroup.c agent/hold/cgroup.h \
+	agent/hold/core.c agent/hold/core.h \
+	agent/hold/holder.c agent/hold/holder.h \
+	agent/hold/listeners.c agent/hold/listeners.h \
+	agent/hold/main.c \
+	agent/hold/restart.c agent/hold/restart.h \
+	agent/hold/slots.c agent/hold/slots.h \
+	agent/hold/spawn.c agent/hold/spawn.h \
+	agent/hold/store.c agent/hold/store.h
+agentd_LDADD = agent/libmessages.a common/libschema.a common/libbase.a $(SYSTEMD_LIBS) $(LIBCONFIG_LIBS)
+
 hold_corpus = \
 	tests/data/fuzz/hold-message/hello tests/data/fuzz/hold-message/other-version \
 	tests/data/fuzz/hold-message/ping tests/data/fuzz/hold-message/refused \

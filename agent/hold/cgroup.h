@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Control groups, where systemd has delegated ours (Delegate=): hold/ for holder and core, and
+ * workers/<app>.<slot>/ for each worker. Every function takes the descriptor of the unit's own
+ * directory; with -1 (nothing delegated) it does nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* Moves this process to hold/ and enables the controllers. Returns the directory, or -1 if none is
+ * delegated or it can't be used (logged). */
+int cgroup_open(void);
+
+/* Makes workers/<name> anew; *ret_fd is its cgroup.procs, opened for writing, or -1. 0 or a
+ * negative errno. */
+int cgroup_make(int root_fd, const char *name, int *ret_fd);
+
+/* SIGKILL to all in it. Returns whether that was done. */
+bool cgroup_kill(int root_fd, const char *name);
+
+void cgroup_remove(int root_fd, const char *name);

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The core's life: start, ready, silence, death, and the link's messages. */
+#include "agent/hold/core.h"
+
+#include "agent/hold/holder.h"
+#include "agent/hold/restart.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/base/text.h"
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define MESSAGES_A_WAKEUP 32
+#define TIMER_ACCURACY_US 1000 /* waits of 100 ms are meant */
+
+enum core_state {
+    CORE_WAITING,  /* none runs; the timer starts the next */
+    CORE_STARTING, /* the timer kills it */
+    CORE_READY,    /* same, when it is silent */
+    CORE_DYING,    /* killed, not reaped yet */
+};
+
+static const char *const state_names[] = {"waiting", "starting", "ready", "dying"};
+
+struct core {
+    struct holder *holder;
+    enum core_state state;
+    bool synced; /* it was told everything, and from now on gets changes */
+    bool was_ready;
+    pid_t pid;
+    int link_fd;
+    int starts;
+    unsigned protocol_errors;
+    struct restart restart;
+    sd_event_source *io, *child, *timer;
+};
+
+static int core_on_child(sd_event_source *source, const siginfo_t *info, void *userdata);
+static int core_on_io(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+static void core_set_state(struct core *core, enum core_state state)
+{
+    if (core->state != state)
+        log_debug("core: %s -> %s", state_names[core->state], state_names[state]);
+    core->state = state;
+}
+
+static void core_arm(struct core *core, uint64_t wait_us)
+{
+    (void) sd_event_source_set_time_relative(core->timer, wait_us);
+    (void) sd_event_source_set_enabled(core->timer, SD_EVENT_ONESHOT);
+}
+
+bool core_is_alive(const struct core *core)
+{
+    return core->state != CORE_WAITING;
+}
+
+void core_signal(struct core *core, int signal)
+{
+    if (core->state == CORE_STARTING || core->state == CORE_READY)
+        (void) kill(core->pid, signal);
+}
+
+void core_kill(struct core *core, const char *why)
+{
+    if (core->state != CORE_STARTING && core->state != CORE_READY)
+        return;
+    if (why)
+        log_error("core %d %s, killing it", core->pid, why);
+    core_signal(core, SIGKILL);
+    core_set_state(core, CORE_DYING);
+    core->io = sd_event_source_disable_unref(core->io);
+    (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
+}
+
+/* --- starting
+ * -------------------------------------------------------------------------------------
+ */
+
+static pid_t core_spawn(struct core *core, int peer_fd)
+{
+    const struct holder *holder = core->holder;
+    const char *journal = getenv("JOURNAL_STREAM");
+    CLEANUP_FREE char *program = NULL;
+    if (asprintf(&program, "%s/" CORE_PROGRAM, holder->options->libexec_directory) < 0)
+        return -ENOMEM;
+
+    struct spawn spawn = {.means = &holder->means,
+                          .argv = (char *[]){program, NULL},
+                          .directory = "/",
+                          .fds = {peer_fd, holder->notify_fd, holder->ledger_fd, holder->config_fd,
+                                  listeners_find(&holder->listeners, holder->health),
+                                  listeners_find(&holder->listeners, holder->control_path)},
+                          .n_fds = 6,
+                          .n_listen_fds = 6,
+                          .null_fd = holder->null_fd,
+                          .output_fd = -1,
+                          .cgroup_fd = -1};
+    if (journal)
+        spawn_add(&spawn, "JOURNAL_STREAM=%s", journal);
+    spawn_add_standard(&spawn, FDNAME_LINK ":" FDNAME_NOTIFY ":" FDNAME_LEDGER ":" FDNAME_CONFIG
+                                           ":" FDNAME_HEALTH ":" FDNAME_CONTROL);
+    pid_t pid = spawn_run(&spawn);
+    spawn_done(&spawn);
+    return pid;
+}
+
+static void core_hello(struct core *core)
+{
+    struct hold_message hello;
+
+    hold_message_init(&hello, HOLD_HELLO);
+    hello.argument = core->starts++;
+    text_copy(hello.text, sizeof(hello.text), PACKAGE_VERSION);
+    (void) hold_message_send(core->link_fd, &hello, -1); /* an empty socket takes it */
+    slots_forget_told(&core->holder->slots);
+    core_tell_slots(core);
+}
+
+static int core_start(struct core *core)
+{
+    sd_event *event = core->holder->event;
+    CLEANUP_CLOSE int peer_fd = -1;
+    int pair[2], r;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+        return -errno;
+    core->link_fd = pair[0];
+    peer_fd = pair[1];
+    r = core->pid = core_spawn(core, peer_fd);
+    if (r < 0)
+        goto failed;
+    core->synced = core->was_ready = false;
+    r = sd_event_add_child(event, &core->child, core->pid, WEXITED, core_on_child, core);
+    if (r >= 0)
+        r = sd_event_add_io(event, &core->io, core->link_fd, EPOLLIN, core_on_io, core);
+    if (r < 0) {
+        (void) kill(core->pid, SIGKILL);
+        goto failed;
+    }
+    (void) sd_event_source_set_description(core->child, "core");
+    (void) sd_event_source_set_description(core->io, "core's link");
+    /* Before the timer: what it said while the holder itself was stopped counts. */
+    (void) sd_event_source_set_priority(core->io, SD_EVENT_PRIORITY_IMPORTANT);
+    core_set_state(core, CORE_STARTING);
+    core_arm(core, CORE_READY_TIMEOUT_US);
+    core_hello(core);
+    return 0;
+
+failed:
+    core->link_fd = fd_close(core->link_fd);
+    core->child = sd_event_source_disable_unref(core->child);
+    return r;
+}
+
+static uint64_t core_start_later(struct core *core)
+{
+    uint64_t wait_us = restart_wait_us(&core->restart, core->was_ready, clock_monotonic_us());
+
+    core_set_state(core, CORE_WAITING);
+    core_arm(core, wait_us);
+    return wait_us / USEC_PER_MSEC;
+}
+
+static int core_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct core *core = userdata;
+
+    if (core->state == CORE_WAITING) {
+        core->was_ready = false;
+        int r = core_start(core);
+        if (r < 0) {
+            log_error_errno(-r, "could not start the core: %m");
+            core_start_later(core);
+        }
+    } else {
+        core_kill(core, core->state == CORE_READY ? "is silent" : "did not become ready in time");
+    }
+    return 0;
+}
+
+static int core_on_child(sd_event_source *source, const siginfo_t *info, void *userdata)
+{
+    struct core *core = userdata;
+    struct holder *holder = core->holder;
+
+    (void) kill(-core->pid, SIGKILL); /* what it may have started; it is not reaped yet */
+    core->io = sd_event_source_disable_unref(core->io);
+    core->child = sd_event_source_unref(core->child);
+    core->link_fd = fd_close(core->link_fd);
+    core->synced = false;
+    if (holder->state == HOLDER_LEAVING ||
+        (holder->state == HOLDER_STOPPING && holder->slots.running == 0)) {
+        core_set_state(core, CORE_WAITING);
+        (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
+    } else {
+        log_warning("core %d ended with %s %d, the next starts in %" PRIu64 " ms", core->pid,
+                    info->si_code == CLD_EXITED ? "exit status" : "signal", info->si_status,
+                    core_start_later(core));
+    }
+    holder_child_gone(holder);
+    return 0;
+}
+
+/* --- the link
+ * -------------------------------------------------------------------------------------
+ */
+
+static void core_on_sent(struct core *core, int r)
+{
+    if (r < 0 && r != -EPIPE && r != -ECONNRESET) /* those: it is dying, its end will be seen */
+        core_kill(core, r == -EAGAIN ? "does not read" : "can't be told");
+}
+
+void core_send(struct core *core, const struct hold_message *message, int fd)
+{
+    if (core->synced)
+        core_on_sent(core, hold_message_send(core->link_fd, message, fd));
+}
+
+static void core_finish_sync(struct core *core)
+{
+    static const enum hold_message_type last[] = {HOLD_SYNCED, HOLD_STOPPING};
+    struct hold_message message;
+
+    core->synced = true;
+    (void) sd_event_source_set_io_events(core->io, EPOLLIN);
+    for (size_t i = 0; i < (core->holder->state == HOLDER_RUNNING ? 1 : 2); i++) {
+        hold_message_init(&message, last[i]);
+        core_send(core, &message, -1);
+    }
+}
+
+void core_tell_slots(struct core *core)
+{
+    struct hold_message message;
+    struct slot *slot;
+    int r;
+
+    if (core->state != CORE_STARTING && core->state != CORE_READY)
+        return;
+    while ((slot = slots_next_untold(&core->holder->slots, &message))) {
+        r = hold_message_send(core->link_fd, &message, slot->scoreboard_fd);
+        if (r == -EAGAIN && !core->synced) { /* more slots than a socket takes: as it reads */
+            (void) sd_event_source_set_io_events(core->io, EPOLLIN | EPOLLOUT);
+            return;
+        }
+        core_on_sent(core, r);
+        if (r < 0)
+            return;
+        slot->told = true;
+    }
+    if (!core->synced)
+        core_finish_sync(core);
+}
+
+/* One message. 0, 1 if there was none, or a negative errno: the link is of no use any more. */
+static int core_read(struct core *core)
+{
+    CLEANUP_CLOSE int fd = -1;
+    struct hold_message message;
+    int length = hold_message_receive(core->link_fd, &message, &fd);
+    if (length == -EAGAIN)
+        return 1;
+    if (length <= 0)
+        return length < 0 ? length : -ECONNRESET;
+
+    int r = hold_message_check(&message, (size_t) length, true);
+    if (r >= 0 && fd >= 0)
+        r = -EBADMSG;
+    if (r < 0)
+        return r;
+    if (message.type == HOLD_READY) {
+        core->was_ready = true;
+        core_set_state(core, CORE_READY);
+    }
+    if (core->state == CORE_READY)
+        core_arm(core, core->holder->config->core_silence_s * USEC_PER_SEC);
+    if (!core->synced && message.type != HOLD_READY && message.type != HOLD_PING)
+        return -EPROTO; /* it can't know yet what it asks for */
+    return holder_on_request(core->holder, &message);
+}
+
+static int core_on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct core *core = userdata;
+    int r = 0;
+
+    if (events & EPOLLOUT)
+        core_tell_slots(core);
+    for (int i = 0; i < MESSAGES_A_WAKEUP && r == 0 && core->io; i++)
+        r = core_read(core);
+    if (r == -EBADMSG || r == -EPROTO) {
+        core->protocol_errors++;
+        log_error("core %d broke the protocol, for the %u. time", core->pid, core->protocol_errors);
+    }
+    if (r == -ECONNRESET && core->holder->state == HOLDER_LEAVING)
+        core->io = sd_event_source_disable_unref(core->io); /* it leaves by itself */
+    else if (r < 0)
+        core_kill(core, r == -ECONNRESET ? NULL : "sent what is no message");
+    return 0;
+}
+
+int core_new(struct core **ret, struct holder *holder)
+{
+    struct core *core = calloc(1, sizeof(*core));
+    if (!core)
+        return -ENOMEM;
+    *core = (struct core){.holder = holder, .link_fd = -1};
+    int r = sd_event_add_time_relative(holder->event, &core->timer, CLOCK_MONOTONIC, 0,
+                                       TIMER_ACCURACY_US, core_on_timer, core);
+    if (r < 0) {
+        free(core);
+        return r;
+    }
+    (void) sd_event_source_set_description(core->timer, "core's timer");
+    *ret = core;
+    return 0;
+}
+
+struct core *core_free(struct core *core)
+{
+    if (!core)
+        return NULL;
+    sd_event_source_disable_unref(core->io);
+    sd_event_source_disable_unref(core->child);
+    sd_event_source_disable_unref(core->timer);
+    fd_close(core->link_fd);
+    free(core);
+    return NULL;
+}

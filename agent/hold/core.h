@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeping the core: a process that may die, hang or talk nonsense at any time; then it is replaced,
+ * and its successor is told everything.
+ */
+#pragma once
+
+#include "agent/hold/messages.h"
+
+#include <stdbool.h>
+
+#define CORE_PROGRAM          "agentd-core"
+#define CORE_READY_TIMEOUT_US UINT64_C(10000000) /* from its start to HOLD_READY */
+
+struct core;
+struct holder;
+
+int core_new(struct core **ret, struct holder *holder); /* starts the first one */
+struct core *core_free(struct core *core);
+
+bool core_is_alive(const struct core *core);
+
+/*
+ * Sends a message. To a core that is not there, or not yet in sync, nothing: it will be told the
+ * state. One that doesn't read is killed: its successor is told.
+ */
+void core_send(struct core *core, const struct hold_message *message, int fd);
+
+/* Tells what changed in the slots. */
+void core_tell_slots(struct core *core);
+
+void core_signal(struct core *core, int signal);
+void core_kill(struct core *core, const char *why); /* and starts the next, unless leaving */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The listening sockets: opened once or handed over by systemd, and kept until nobody needs them,
+ * so that no connection is ever refused between two workers, cores or holders.
+ */
+#pragma once
+
+#include "common/schema/config.h"
+
+struct listener {
+    char address[CONFIG_LISTEN_MAX + 1]; /* "" = handed in, not claimed yet */
+    char owner[APP_NAME_MAX + 1];        /* an app, or "" = the agent itself */
+    char *stored_as;                     /* its name with systemd */
+    int fd;
+    bool claimed; /* by the configuration looked at last, */
+    bool wanted;  /* and by the one in force */
+};
+
+struct listeners { /* zeroed at start */
+    struct listener *items;
+    size_t n;
+};
+
+void listeners_done(struct listeners *listeners);
+
+/* A descriptor that systemd handed in; takes both. It is claimed by address, or closed in the end.
+ */
+int listeners_adopt(struct listeners *listeners, int take_fd, const char *name);
+
+/*
+ * Makes sure that there is a listener for all that |config| names, for |health| and |control|.
+ * All or nothing: 0, or a negative errno with one line in |error| and nothing changed.
+ */
+int listeners_open(struct listeners *listeners, const struct config *config, const char *health,
+                   const char *control, char error[CONFIG_ERROR_MAX]);
+
+/* Closes what the configuration in force doesn't name and whose owner is not |in_use|. */
+void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata, const char *owner),
+                     void *userdata);
+
+/* The descriptor for an address, -1 if there is none. Borrowed. */
+int listeners_find(const struct listeners *listeners, const char *address);
+
+/* Removes the paths of unix sockets: at the end of a run that has no fd store. */
+void listeners_unlink(const struct listeners *listeners);

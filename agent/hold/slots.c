@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slots from START over the worker's end to RELEASE. */
+#include "agent/hold/slots.h"
+
+#include "agent/hold/cgroup.h"
+#include "agent/hold/core.h"
+#include "agent/hold/holder.h"
+#include "agent/hold/store.h"
+#include "common/base/accept-gate.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/base/scoreboard.h"
+#include "common/base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-journal.h>
+
+_Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in the gate");
+
+#define WORKER_NAME_MAX  (APP_NAME_MAX + 12) /* "<app>.<slot>" */
+#define STORE_NAME_MAX   (WORKER_NAME_MAX + 32)
+#define LOG_ROTATE_BYTES (4 * 1024 * 1024) /* a log file that grew past this is set aside */
+
+void slots_init(struct slots *slots, struct holder *holder)
+{
+    *slots = (struct slots){.holder = holder, .last_serial = clock_realtime_us()};
+}
+
+static void free_app(struct app *app)
+{
+    for (size_t i = 0; i < APP_SLOTS_MAX; i++) {
+        sd_event_source_unref(app->slots[i].child);
+        if (app->slots[i].state != HOLD_SLOT_EMPTY)
+            fd_close(app->slots[i].scoreboard_fd);
+    }
+    fd_close(app->gate_fd);
+    free(app);
+}
+
+void slots_done(struct slots *slots)
+{
+    while (slots->apps) {
+        struct app *app = slots->apps;
+        slots->apps = app->next;
+        free_app(app);
+    }
+}
+
+static struct app *find_app(const struct slots *slots, const char *name)
+{
+    struct app *app = slots->apps;
+    while (app && strcmp(app->name, name) != 0)
+        app = app->next;
+    return app;
+}
+
+static struct app *find_or_add_app(struct slots *slots, const char *name)
+{
+    struct app *app = find_app(slots, name);
+    if (app)
+        return app;
+    app = calloc(1, sizeof(*app));
+    if (!app)
+        return NULL;
+    app->holder = slots->holder;
+    text_copy(app->name, sizeof(app->name), name);
+    for (size_t i = 0; i < APP_SLOTS_MAX; i++)
+        app->slots[i].app = app;
+    app->gate_fd = accept_gate_new_fd();
+    if (app->gate_fd < 0) {
+        free(app);
+        return NULL;
+    }
+    app->next = slots->apps;
+    slots->apps = app;
+    return app;
+}
+
+static unsigned number_of(const struct slot *slot)
+{
+    return (unsigned) (slot - slot->app->slots) + 1;
+}
+
+static const char *name_of(const struct slot *slot, char name[WORKER_NAME_MAX])
+{
+    snprintf(name, WORKER_NAME_MAX, "%s.%u", slot->app->name, number_of(slot));
+    return name;
+}
+
+static const char *store_name_of(const struct slot *slot, char name[STORE_NAME_MAX])
+{
+    snprintf(name, STORE_NAME_MAX, STORE_SLOT "%s.%u.%" PRIu64, slot->app->name, number_of(slot),
+             slot->serial);
+    return name;
+}
+
+static void fill_message(const struct slot *slot, struct hold_message *ret)
+{
+    hold_message_init(ret, HOLD_SLOT);
+    text_copy(ret->app, sizeof(ret->app), slot->app->name);
+    ret->slot = number_of(slot);
+    ret->serial = slot->serial;
+    ret->state = slot->state;
+    ret->pid = slot->pid;
+    ret->exit_code = slot->exit_code;
+    ret->exit_status = slot->exit_status;
+    ret->started_at_us = slot->started_at_us;
+    ret->ended_at_us = slot->ended_at_us;
+}
+
+struct slot *slots_next_untold(struct slots *slots, struct hold_message *ret)
+{
+    for (struct app *app = slots->apps; app; app = app->next)
+        for (size_t i = 0; i < APP_SLOTS_MAX && app->in_use > 0; i++) {
+            struct slot *slot = &app->slots[i];
+            if (slot->state == HOLD_SLOT_EMPTY || slot->told)
+                continue;
+            fill_message(slot, ret);
+            return slot;
+        }
+    return NULL;
+}
+
+void slots_forget_told(struct slots *slots)
+{
+    for (struct app *app = slots->apps; app; app = app->next)
+        for (size_t i = 0; i < APP_SLOTS_MAX; i++)
+            app->slots[i].told = false;
+}
+
+bool slots_in_use(void *userdata, const char *name)
+{
+    const struct app *app = find_app(userdata, name);
+    return app && app->in_use > 0;
+}
+
+void slots_reconfigure(struct slots *slots)
+{
+    struct holder *holder = slots->holder;
+
+    for (struct app **at = &slots->apps; *at;) {
+        struct app *app = *at;
+        const struct config_app *config = config_find_app(holder->config, app->name);
+
+        app->user_known = false;
+        if (app->in_use > 0 || (config && config->enabled)) {
+            at = &app->next;
+            continue;
+        }
+        *at = app->next;
+        free_app(app);
+    }
+    listeners_prune(&holder->listeners, slots_in_use, slots);
+}
+
+/* "slot.<app>.<slot>.<serial>" */
+void slots_adopt(struct slots *slots, int take_fd, const char *name)
+{
+    CLEANUP_CLOSE int fd = take_fd;
+    char app_name[APP_NAME_MAX + 1], number[8];
+    uint64_t n, serial;
+    int end = 0;
+
+    if (sscanf(name, STORE_SLOT "%31[a-z0-9-].%7[0-9].%n", app_name, number, &end) != 2 || !end ||
+        text_parse_u64(number, 1, APP_SLOTS_MAX, &n) < 0 ||
+        text_parse_u64(name + end, 1, UINT64_MAX - 1, &serial) < 0 ||
+        !memfd_is_sealed(fd, sizeof(struct scoreboard))) {
+        store_drop(name);
+        return;
+    }
+    struct app *app = find_or_add_app(slots, app_name);
+    if (!app || app->slots[n - 1].state != HOLD_SLOT_EMPTY) {
+        store_drop(name);
+        return;
+    }
+    app->in_use++;
+    app->slots[n - 1] = (struct slot){.app = app,
+                                      .state = HOLD_SLOT_DEAD,
+                                      .serial = serial,
+                                      .scoreboard_fd = TAKE_FD(fd),
+                                      .ended_at_us = clock_monotonic_us()};
+    slots->last_serial = MAX(slots->last_serial, serial);
+}
+
+/* --- start
+ * -----------------------------------------------------------------------------------------
+ */
+
+/* Where a worker's stdout and stderr go: the journal, or a file where there is none. */
+static int open_output(const struct holder *holder, const char *name)
+{
+    char path[CONFIG_STRING_MAX + WORKER_NAME_MAX + 16], older[sizeof(path) + 2];
+    struct stat status;
+
+    if (getenv("JOURNAL_STREAM")) {
+        int fd = sd_journal_stream_fd(name, LOG_INFO, true);
+        if (fd >= 0)
+            return fd;
+        log_warning_errno(-fd, "no journal stream for %s, writing to a file: %m", name);
+    }
+    snprintf(path, sizeof(path), "%s/log", holder->runtime_dir);
+    int r = directory_make(path, 0750);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof(path), "%s/log/%s.log", holder->runtime_dir, name);
+    snprintf(older, sizeof(older), "%s.1", path);
+    if (stat(path, &status) == 0 && status.st_size > LOG_ROTATE_BYTES)
+        (void) rename(path, older);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Who it runs as: NULL for the holder's own user, also where changing it isn't possible. */
+static int choose_user(const struct holder *holder, struct app *app,
+                       const struct config_app *config, const struct spawn_user **ret)
+{
+    *ret = NULL;
+    if ((!config->user[0] && !config->group[0]) || !holder->means.switch_user)
+        return 0;
+    if (!app->user_known) {
+        int r = spawn_user_find(config, &app->user);
+        if (r < 0)
+            return r;
+        app->user_known = true;
+    }
+    *ret = &app->user;
+    return 0;
+}
+
+static void add_environment(const struct holder *holder, const struct config_app *config,
+                            unsigned number, struct spawn *spawn)
+{
+    char names[sizeof(FDNAME_WEB) * APP_LISTENERS_MAX + 1] = "";
+
+    for (size_t i = 0; i < spawn->n_listen_fds; i++)
+        strcat(strcat(names, i ? ":" : ""), FDNAME_WEB);
+    spawn_add(spawn, ENV_APP "=%s", config->name);
+    spawn_add(spawn, ENV_SLOT "=%u", number);
+    spawn_add(spawn, ENV_INSTANCE "=%s", holder->config->instance_id);
+    spawn_add(spawn, ENV_DRAIN_S "=%u", config->drain_timeout_s);
+    spawn_add(spawn, ENV_IDLE_S "=%u", config->idle_timeout_s);
+    spawn_add(spawn, ENV_GATE "=%zu", 3 + spawn->n_listen_fds);
+    if (config->scoreboard)
+        spawn_add(spawn, ENV_SCOREBOARD "=%zu", 3 + spawn->n_listen_fds + 1);
+    spawn_add(spawn, "NOTIFY_SOCKET=%s", holder->notify_path);
+    for (char *const *item = config->environment; *item; item++)
+        spawn_add(spawn, "%s", *item);
+    spawn_add_standard(spawn, names);
+}
+
+/* Gathers all that a worker gets, and starts it. The pid, or a negative errno with |why|. */
+static pid_t run_worker(const struct slot *slot, const struct config_app *config, const char **why)
+{
+    struct app *app = slot->app;
+    const struct holder *holder = app->holder;
+    CLEANUP_CLOSE int output_fd = -1, cgroup_fd = -1;
+    char name[WORKER_NAME_MAX];
+    struct spawn spawn = {.means = &holder->means,
+                          .argv = config->command,
+                          .directory = config->directory,
+                          .null_fd = holder->null_fd};
+    int r;
+
+    *why = "its listener is missing";
+    for (char *const *listen = config->listen; *listen; listen++) {
+        spawn.fds[spawn.n_fds] = listeners_find(&holder->listeners, *listen);
+        if (spawn.fds[spawn.n_fds++] < 0)
+            return -ENOENT;
+    }
+    spawn.n_listen_fds = spawn.n_fds;
+    spawn.fds[spawn.n_fds++] = app->gate_fd;
+    if (config->scoreboard)
+        spawn.fds[spawn.n_fds++] = slot->scoreboard_fd;
+    *why = "its user or group can't be found";
+    r = choose_user(holder, app, config, &spawn.user);
+    if (r < 0)
+        return r;
+    *why = "its log can't be opened";
+    r = spawn.output_fd = output_fd = open_output(holder, name_of(slot, name));
+    if (r < 0)
+        return r;
+    *why = "its control group can't be made";
+    r = cgroup_make(holder->cgroup_fd, name, &cgroup_fd);
+    if (r < 0)
+        return r;
+    spawn.cgroup_fd = cgroup_fd;
+    *why = "it can't be forked";
+    add_environment(holder, config, number_of(slot), &spawn);
+    pid_t pid = spawn_run(&spawn);
+    spawn_done(&spawn);
+    return pid;
+}
+
+/* --- the end -------------------------------------------------------------------------------------
+ */
+
+/* All that is left of a worker. Itself is not reaped yet, so its group's id can't be another's. */
+static void kill_worker(const struct slot *slot)
+{
+    char name[WORKER_NAME_MAX];
+
+    if (!cgroup_kill(slot->app->holder->cgroup_fd, name_of(slot, name)))
+        (void) kill(-slot->pid, SIGKILL);
+}
+
+/* A killed worker leaves its last words in the gate, and its siblings would wait for it. */
+static void clear_gate(const struct slot *slot)
+{
+    struct accept_gate *gate;
+
+    if (accept_gate_open(&gate, slot->app->gate_fd, number_of(slot)) >= 0)
+        accept_gate_free(gate);
+}
+
+static int slots_on_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
+{
+    struct slot *slot = userdata;
+    struct holder *holder = slot->app->holder;
+
+    kill_worker(slot);
+    clear_gate(slot);
+    slot->state = HOLD_SLOT_DEAD;
+    slot->ended_at_us = clock_monotonic_us();
+    slot->exit_code = info->si_code;
+    slot->exit_status = info->si_status;
+    slot->told = false;
+    slot->child = sd_event_source_unref(slot->child);
+    holder->slots.running--;
+    core_tell_slots(holder->core);
+    holder_child_gone(holder);
+    return 0;
+}
+
+void slots_kill_all(struct slots *slots)
+{
+    for (struct app *app = slots->apps; app; app = app->next)
+        for (size_t i = 0; i < APP_SLOTS_MAX; i++)
+            if (app->slots[i].state == HOLD_SLOT_RUNNING)
+                kill_worker(&app->slots[i]);
+}
+
+/* --- what the core asks for
+ * ------------------------------------------------------------------------
+ */
+
+static int start(struct slots *slots, const struct hold_message *request, const char **why)
+{
+    struct holder *holder = slots->holder;
+    const struct config_app *config = config_find_app(holder->config, request->app);
+    char name[STORE_NAME_MAX];
+    int r;
+
+    *why = "the configuration names no such app";
+    if (!config || !config->enabled)
+        return -ENOENT;
+    *why = "no memory for the app";
+    struct app *app = find_or_add_app(slots, request->app);
+    if (!app)
+        return -ENOMEM;
+    struct slot *slot = &app->slots[request->slot - 1];
+    *why = "the slot is in use";
+    if (slot->state != HOLD_SLOT_EMPTY)
+        return -EBUSY;
+
+    struct slot next = {.app = app, .state = HOLD_SLOT_RUNNING, .serial = slots->last_serial + 1};
+    *why = "no memory for its scoreboard";
+    CLEANUP_CLOSE int scoreboard_fd = scoreboard_new_fd(name_of(slot, name));
+    if (scoreboard_fd < 0)
+        return scoreboard_fd;
+    slot->scoreboard_fd = scoreboard_fd;
+    next.started_at_us = clock_monotonic_us();
+    r = next.pid = run_worker(slot, config, why);
+    if (r < 0)
+        return r;
+    *slot = next;
+    slot->scoreboard_fd = TAKE_FD(scoreboard_fd);
+    slots->last_serial++;
+    slots->running++;
+    app->in_use++;
+    if (config->scoreboard)
+        store_put(store_name_of(slot, name), slot->scoreboard_fd);
+    r = sd_event_add_child(holder->event, &slot->child, slot->pid, WEXITED, slots_on_exit, slot);
+    if (r < 0) /* nobody would see its end: an end of ours, which takes it along, is better */
+        return sd_event_exit(holder->event, r);
+    (void) sd_event_source_set_description(slot->child, "worker");
+    core_tell_slots(holder->core);
+    return 0;
+}
+
+static int release(struct slot *slot)
+{
+    struct app *app = slot->app;
+    struct holder *holder = app->holder;
+    const struct config_app *config = config_find_app(holder->config, app->name);
+    struct hold_message message;
+    char name[STORE_NAME_MAX];
+
+    store_drop(store_name_of(slot, name));
+    cgroup_remove(holder->cgroup_fd, name_of(slot, name));
+    fd_close(slot->scoreboard_fd);
+    *slot = (struct slot){.app = app, .serial = slot->serial};
+    fill_message(slot, &message);
+    core_send(holder->core, &message, -1);
+    app->in_use--;
+    if (!config || !config->enabled)
+        slots_reconfigure(&holder->slots);
+    return 0;
+}
+
+int slots_request(struct slots *slots, const struct hold_message *request, const char **why)
+{
+    if (request->type == HOLD_START)
+        return start(slots, request, why);
+
+    struct app *app = find_app(slots, request->app);
+    struct slot *slot = app ? &app->slots[request->slot - 1] : NULL;
+    *why = "no such worker";
+    if (!slot || slot->state == HOLD_SLOT_EMPTY || slot->serial != request->serial)
+        return -ESRCH;
+    *why = request->type == HOLD_RELEASE ? "the worker still runs" : "the worker has ended";
+    if ((slot->state == HOLD_SLOT_DEAD) != (request->type == HOLD_RELEASE))
+        return -EBUSY;
+    if (request->type == HOLD_RELEASE)
+        return release(slot);
+    if (request->type == HOLD_KILL)
+        kill_worker(slot);
+    *why = "the signal can't be sent";
+    return request->type == HOLD_SIGNAL && kill(slot->pid, request->argument) < 0 ? -errno : 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting a process without capabilities: everything is made ready before the fork, and the child
+ * makes only async-signal-safe calls. Knows neither slots nor the core.
+ */
+#pragma once
+
+#include "common/base/macro.h"
+#include "common/schema/config.h"
+
+#include <sys/types.h>
+
+#define SPAWN_FDS_MAX    8
+#define SPAWN_ENV_MAX    (CONFIG_ENV_MAX + 16)
+#define SPAWN_GROUPS_MAX 64
+
+/* What this process may do for its children; found out once. */
+struct spawn_means {
+    bool switch_user;      /* has CAP_SETUID and CAP_SETGID */
+    bool protected_by_oom; /* its own oom_score_adj is negative: workers get 0 */
+    unsigned long nofile;  /* the soft limit that children get; the holder's own is raised */
+};
+
+struct spawn_user {
+    uid_t uid;
+    gid_t gid;
+    gid_t groups[SPAWN_GROUPS_MAX];
+    size_t n_groups;
+};
+
+struct spawn { /* zeroed, then filled in; descriptors and strings borrowed unless said */
+    const struct spawn_means *means;
+    char *const *argv;                    /* [0] is an absolute path */
+    char *environment[SPAWN_ENV_MAX + 1]; /* owned */
+    size_t n_environment;
+    int error;                     /* of spawn_add(), sticky */
+    const char *directory;         /* "" = / */
+    const struct spawn_user *user; /* NULL: this process's */
+    int fds[SPAWN_FDS_MAX];        /* become 3, 4, ... */
+    size_t n_fds, n_listen_fds;    /* the first n_listen_fds are told as LISTEN_FDS */
+    int null_fd;                   /* stdin */
+    int output_fd;                 /* stdout and stderr; -1: this process's */
+    int cgroup_fd;                 /* a cgroup.procs, or -1 */
+};
+
+void spawn_means_init(struct spawn_means *means); /* also raises RLIMIT_NOFILE */
+
+/* Looks up an app's user and groups; blocks on the name service. 0 or a negative errno. */
+int spawn_user_find(const struct config_app *app, struct spawn_user *ret);
+
+/* Adds "NAME=value"; if NAME is there already, nothing. */
+void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);
+/* PATH, LANG, and LISTEN_* for n_listen_fds descriptors of these names ("a:b"). */
+void spawn_add_standard(struct spawn *spawn, const char *fd_names);
+void spawn_done(struct spawn *spawn);
+
+/*
+ * Forks and executes. The pid, or a negative errno. What fails in the child becomes one line on
+ * its stderr and an exit status of enum spawn_exit.
+ */
+pid_t spawn_run(struct spawn *spawn);

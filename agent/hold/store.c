@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The two messages of sd_notify(3) that fill and empty the store. */
+#include "agent/hold/store.h"
+
+#include "common/base/log.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+void store_put(const char *name, int fd)
+{
+    char state[300];
+
+    /* FDPOLL=0: else systemd drops what hangs up, as a listener does when it is shut down. */
+    snprintf(state, sizeof(state), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+    int r = sd_pid_notify_with_fds(0, false, state, &fd, 1);
+    if (r < 0)
+        log_warning_errno(-r, "could not store descriptor %s with systemd, ignoring: %m", name);
+}
+
+void store_drop(const char *name)
+{
+    sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
