@@ -12,6 +12,10 @@ build   cmd:make                  make                   make                   
 build   cmd:autoreconf            autoconf               autoconf                makes ./configure
 build   cmd:automake              automake               automake                makes the Makefile
 build   cmd:pkg-config            pkg-config             pkgconf-pkg-config      finds libraries
+build   cmd:find                  findutils              findutils               used by the scripts
+build   cmd:cmp                   diffutils              diffutils               used by configure
+build   cmd:awk                   mawk                   gawk                    used by configure
+build   cmd:flock                 util-linux             util-linux              used by the scripts
 build   pc:libsystemd             libsystemd-dev         systemd-devel           event loop, journal, readiness
 build   pc:libconfig              libconfig-dev          libconfig-devel         configuration files
 build   pc:json-c                 libjson-c-dev          json-c-devel            JSON
@@ -24,6 +28,8 @@ unit    lib:libubsan.so           libgcc-12-dev          libubsan               
 unit    cmd:mandoc                mandoc                 -                       checks the manual pages
 fuzz    cmd:clang                 clang                  clang                   compiles the fuzz targets
 fuzz    clang:fuzzer              libclang-rt-dev        compiler-rt             libFuzzer
+checks  cmd:clang                 clang                  clang                   a second compiler
+checks  cmd:xz                    xz-utils               xz                      packs the source archive
 checks  cmd:clang-format          clang-format           clang-tools-extra       layout of the sources
 checks  cmd:cppcheck              cppcheck               -                       static analysis
 checks  cmd:shellcheck            shellcheck             -                       checks the scripts

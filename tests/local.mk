@@ -10,7 +10,8 @@ EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests
 	tests/system/guest/container_tests.py tests/system/guest/runner.py \
 	tests/system/guest/unit.py tests/system/guest/vm_tests.py
 EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/requirements.sh \
-	tests/checks/check-cppcheck tests/checks/check-format tests/checks/check-layering \
+	tests/checks/check-clang tests/checks/check-cppcheck tests/checks/check-dist \
+	tests/checks/check-format tests/checks/check-layering \
 	tests/checks/check-paths tests/checks/check-shellcheck tests/checks/check-size \
 	tests/checks/check-spdx
 

@@ -119,6 +119,8 @@ class Agentd:
                     "command": [str(self.build / "visitor-board")],
                     "listen": [f"127.0.0.1:{self.port}"],
                     "workers": 2,
+                    "drain_timeout": 10,
+                    "idle_timeout": 2,
                     "environment": [f"BOARD_DATABASE={self.dir / 'board.db'}"],
                 }
             },
