@@ -18,6 +18,7 @@ EXTRA_DIST += systemd/agentd.service.in systemd/visitor-board.conf.in systemd/ad
 # Pairs of a file here and its name below sysconfdir/agentd. The configuration is its owner's: a
 # file is installed once, never written over, and removed only as long as nobody has changed it.
 systemd_configuration = \
+	$(srcdir)/systemd/agentd.conf=agentd.conf \
 	$(srcdir)/systemd/admin-group.conf=conf.d/10-admin-group.conf \
 	systemd/visitor-board.conf=conf.d/50-visitor-board.conf
 
