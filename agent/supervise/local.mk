@@ -6,8 +6,24 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/notify-message.c agent/supervise/notify-message.h \
 	agent/supervise/obituary.c agent/supervise/obituary.h \
 	agent/supervise/supervisor.c agent/supervise/supervisor.h \
+	agent/supervise/supervisor-slot.c agent/supervise/supervisor-slot.h \
 	agent/supervise/workers.c agent/supervise/workers.h
 agent_libsupervise_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+
+EXTRA_DIST += tests/unit/supervisor-sim.h
+
+if HAVE_CMOCKA
+supervise_tests = tests/unit/test-supervisor tests/unit/test-supervisor-model
+check_PROGRAMS += $(supervise_tests)
+TESTS += $(supervise_tests)
+supervise_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+supervise_test_ldadd = \
+	agent/libsupervise.a agent/libcore.a common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_supervisor_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_supervisor_LDADD = $(supervise_test_ldadd)
+tests_unit_test_supervisor_model_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_supervisor_model_LDADD = $(supervise_test_ldadd)
+endif
 
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz-notify

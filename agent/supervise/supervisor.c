@@ -3,7 +3,6 @@
  * wanted, app by app. */
 #include "agent/supervise/supervisor.h"
 
-#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/text.h"
 
@@ -30,20 +29,12 @@ struct supervisor {
     struct action_queue actions;
 };
 
-static const struct backoff backoff = {SUPERVISOR_BACKOFF_BASE_US, SUPERVISOR_BACKOFF_CAP_US};
-
-static bool is_live(const struct supervisor_slot *slot)
-{
-    return slot->state == WORKER_STARTING || slot->state == WORKER_READY ||
-           slot->state == WORKER_BACKOFF;
-}
-
 static unsigned count_live(const struct supervisor *s, unsigned app)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < APP_SLOTS_MAX; i++)
-        n += is_live(&s->slots[app][i]);
+        n += supervisor_slot_is_live(&s->slots[app][i]);
     return n;
 }
 
@@ -83,38 +74,25 @@ static void push_event(struct supervisor *s, unsigned app, unsigned slot,
 
 bool supervisor_next_action(struct supervisor *s, struct supervisor_action *ret)
 {
-    return action_queue_pop(&s->actions, ret);
+    if (!action_queue_pop(&s->actions, ret))
+        return false;
+    if (ret->type == SUPERVISOR_TERMINATE)
+        slot_of(s, ret->app, ret->slot)->term_sent = true;
+    return true;
 }
 
-/* --- state of a slot -------------------------------------------------------------------------- */
-
-static void set_state(struct supervisor_slot *slot, enum worker_state state, uint64_t now_us,
-                      uint64_t deadline_us)
-{
-    slot->state = state;
-    slot->since_us = now_us;
-    slot->deadline_us = deadline_us;
-    if (state == WORKER_STOPPED || state == WORKER_BACKOFF) {
-        slot->pid = 0;
-        slot->serial = 0;
-        slot->replace = slot->surge = slot->kill_sent = false;
-    }
-}
-
-static void forget_troubles(struct supervisor_slot *slot)
-{
-    slot->attempt = 0;
-    slot->crash_loop = false;
-}
+/* --- changes of a slot -------------------------------------------------------------------------
+ */
 
 static void start(struct supervisor *s, unsigned app, unsigned number, uint64_t now_us)
 {
     struct supervisor_slot *slot = slot_of(s, app, number);
 
-    set_state(slot, WORKER_STARTING, now_us, now_us + s->apps[app].policy.ready_timeout_us);
+    /* The deadline runs from the holder's answer. */
+    supervisor_slot_set_state(slot, WORKER_STARTING, now_us, 0);
     slot->serial = 0;
     slot->pid = 0;
-    slot->replace = slot->kill_sent = false;
+    slot->replace = false;
     slot->status[0] = '\0';
     push(s, SUPERVISOR_START, app, number);
 }
@@ -130,12 +108,16 @@ static void kill_worker(struct supervisor *s, unsigned app, unsigned number)
     push(s, SUPERVISOR_KILL, app, number);
 }
 
+static uint64_t drain_limit_us(const struct supervisor *s, unsigned app)
+{
+    return s->apps[app].policy.drain_timeout_us + SUPERVISOR_KILL_GRACE_US;
+}
+
 static void drain(struct supervisor *s, unsigned app, unsigned number, uint64_t now_us)
 {
     struct supervisor_slot *slot = slot_of(s, app, number);
 
-    set_state(slot, WORKER_DRAINING, now_us,
-              now_us + s->apps[app].policy.drain_timeout_us + SUPERVISOR_KILL_GRACE_US);
+    supervisor_slot_set_state(slot, WORKER_DRAINING, now_us, now_us + drain_limit_us(s, app));
     slot->replace = false;
     push(s, SUPERVISOR_TERMINATE, app, number);
     push_event(s, app, number, SUPERVISOR_EVENT_DRAINING,
@@ -149,28 +131,21 @@ static void retire(struct supervisor *s, unsigned app, unsigned number, uint64_t
 
     switch (slot->state) {
     case WORKER_BACKOFF:
-        set_state(slot, WORKER_STOPPED, now_us, 0);
+        supervisor_slot_forget_troubles(slot);
+        supervisor_slot_set_state(slot, WORKER_STOPPED, now_us, 0);
         break;
     case WORKER_STARTING:
-        /* One that was asked for and isn't told yet is retired when the holder has told it. */
-        if (slot->serial == 0)
-            break;
-        set_state(slot, WORKER_DRAINING, now_us, 0);
-        kill_worker(s, app, number);
+        if (slot->serial) {
+            supervisor_slot_set_state(slot, WORKER_DRAINING, now_us, 0);
+            kill_worker(s, app, number);
+        } else if (!supervisor_slot_is_asked_for(slot)) { /* those: when the holder has told them */
+            supervisor_slot_set_state(slot, WORKER_STOPPED, now_us, 0);
+        }
         break;
     case WORKER_READY:
         drain(s, app, number, now_us);
         break;
     }
-}
-
-static unsigned deaths_in_window(const struct supervisor_slot *slot, uint64_t now_us)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < MIN(slot->n_deaths, (uint32_t) SUPERVISOR_LOOP_DEATHS); i++)
-        n += slot->deaths_us[i] + SUPERVISOR_LOOP_WINDOW_US > now_us;
-    return n;
 }
 
 static void end_restart(struct supervisor *s, unsigned app, enum supervisor_restart how,
@@ -194,52 +169,23 @@ static void fail(struct supervisor *s, unsigned app, unsigned number, enum super
                  const char *why, uint64_t now_us)
 {
     struct supervisor_slot *slot = slot_of(s, app, number);
-    bool stable = slot->state == WORKER_READY && now_us - slot->since_us >= SUPERVISOR_STABLE_US;
-    uint64_t wait_us = 0;
+    bool surge = slot->surge, was_loop = slot->crash_loop;
+    uint64_t wait_us = supervisor_slot_note_death(slot, now_us, s->random(s->userdata));
     char text[CLOCK_TEXT_MAX];
-    bool surge = slot->surge;
 
-    slot->deaths_us[slot->n_deaths++ % SUPERVISOR_LOOP_DEATHS] = now_us;
-    if (stable) {
-        forget_troubles(slot);
-    } else {
-        bool loop = slot->crash_loop || deaths_in_window(slot, now_us) >= SUPERVISOR_LOOP_DEATHS;
-        uint64_t random = s->random(s->userdata);
-
-        if (loop)
-            wait_us = SUPERVISOR_BACKOFF_CAP_US / 2 + random % (SUPERVISOR_BACKOFF_CAP_US / 2 + 1);
-        else
-            wait_us = backoff_wait_us(&backoff, slot->attempt, random);
-        if (slot->attempt < 32)
-            slot->attempt++;
-        if (loop && !slot->crash_loop) {
-            slot->crash_loop = true;
-            push_event(s, app, number, SUPERVISOR_EVENT_CRASH_LOOP,
-                       "crash loop: %d deaths within a minute; goes on trying, up to %d s apart",
-                       SUPERVISOR_LOOP_DEATHS, (int) (SUPERVISOR_BACKOFF_CAP_US / USEC_PER_SEC));
-        }
-    }
-
+    if (slot->crash_loop && !was_loop)
+        push_event(s, app, number, SUPERVISOR_EVENT_CRASH_LOOP,
+                   "crash loop: %d deaths within a minute; goes on trying, up to %d s apart",
+                   SUPERVISOR_LOOP_DEATHS, (int) (SUPERVISOR_BACKOFF_CAP_US / USEC_PER_SEC));
     text_copy(slot->last_exit, sizeof(slot->last_exit), why);
     push_event(s, app, number, event, "%s; next start %s%s", why, wait_us ? "in " : "at once",
                wait_us ? clock_format_duration(text, wait_us) : "");
-    set_state(slot, WORKER_BACKOFF, now_us, now_us + wait_us);
+    supervisor_slot_set_state(slot, WORKER_BACKOFF, now_us, now_us + wait_us);
     if (surge)
         end_restart(s, app, SUPERVISOR_RESTART_FAILED, why);
 }
 
 /* --- life cycle ------------------------------------------------------------------------------- */
-
-/* The memory may come from a core that was killed between two stores, or from another version. */
-static void put_right(struct supervisor_slot *slot)
-{
-    if (slot->state >= WORKER_STATES_)
-        *slot = (struct supervisor_slot){.state = WORKER_STOPPED};
-    slot->last_exit[sizeof(slot->last_exit) - 1] = '\0';
-    slot->status[sizeof(slot->status) - 1] = '\0';
-    slot->surge = slot->replace = slot->kill_sent = slot->dead = false;
-    slot->pid = 0; /* until the holder says that it runs */
-}
 
 int supervisor_new(struct supervisor **ret, struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX],
                    uint64_t (*random)(void *userdata), void *userdata)
@@ -269,14 +215,21 @@ struct supervisor *supervisor_free(struct supervisor *s)
 void supervisor_set_policy(struct supervisor *s, unsigned app,
                            const struct supervisor_policy *policy)
 {
-    assert(app < APPS_MAX && policy->wanted <= WORKERS_MAX);
-    if (!s->apps[app].active)
+    struct app *a = &s->apps[app];
+
+    assert(app < APPS_MAX && (!policy || policy->wanted <= WORKERS_MAX));
+    if (!a->active) {
         for (unsigned i = 0; i < APP_SLOTS_MAX; i++)
-            put_right(&s->slots[app][i]);
-    s->apps[app].active = true;
-    s->apps[app].policy = *policy;
-    if (s->stopping)
-        s->apps[app].policy.wanted = 0;
+            supervisor_slot_put_right(&s->slots[app][i]);
+        a->policy.drain_timeout_us = SUPERVISOR_DRAIN_DEFAULT_US;
+    }
+    a->active = true;
+    if (policy)
+        a->policy = *policy;
+    if (!policy || s->stopping)
+        a->policy.wanted = 0;
+    if (a->policy.wanted == 0)
+        end_restart(s, app, SUPERVISOR_RESTART_FAILED, "the app is to end");
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -285,28 +238,25 @@ void supervisor_on_running(struct supervisor *s, unsigned app, unsigned number, 
                            int pid, uint64_t started_at_us, uint64_t now_us)
 {
     struct supervisor_slot *slot = slot_of(s, app, number);
-    bool known = slot->serial == serial;
+    bool known;
 
+    if (!s->apps[app].active)
+        supervisor_set_policy(s, app, NULL);
+    known = slot->serial == serial;
     slot->serial = serial;
     slot->pid = pid;
     slot->started_at_us = started_at_us;
     slot->dead = false;
-    if (known) {
-        /* Told to a new core. A kill that the old one asked for may be lost: the deadline asks
-         * again. */
-        if (slot->state != WORKER_READY)
-            slot->deadline_us = MAX(slot->deadline_us, now_us);
-        return;
-    }
+    if (known)
+        return; /* told to a new core: supervisor_on_synced() goes on with it */
     if (slot->state == WORKER_STARTING) {
+        slot->deadline_us = now_us + s->apps[app].policy.ready_timeout_us;
         push_event(s, app, number, SUPERVISOR_EVENT_STARTED, "started");
         return;
     }
     /* It runs and nothing is remembered of it: its READY=1 was taken by a core whose notes are
      * lost. */
-    slot->state = WORKER_READY;
-    slot->since_us = now_us;
-    slot->deadline_us = 0;
+    supervisor_slot_set_state(slot, WORKER_READY, now_us, 0);
     push_event(s, app, number, SUPERVISOR_EVENT_READY, "taken over");
 }
 
@@ -315,6 +265,8 @@ void supervisor_on_dead(struct supervisor *s, unsigned app, unsigned number, uin
 {
     struct supervisor_slot *slot = slot_of(s, app, number);
 
+    if (!s->apps[app].active)
+        supervisor_set_policy(s, app, NULL);
     slot->serial = serial; /* for the release; a core that never saw it run learns it here */
     push(s, SUPERVISOR_RELEASE, app, number);
     slot->dead = true;
@@ -322,8 +274,8 @@ void supervisor_on_dead(struct supervisor *s, unsigned app, unsigned number, uin
     case WORKER_DRAINING:
         text_copy(slot->last_exit, sizeof(slot->last_exit), obituary);
         push_event(s, app, number, SUPERVISOR_EVENT_STOPPED, "stopped: %s", obituary);
-        forget_troubles(slot);
-        set_state(slot, WORKER_STOPPED, now_us, 0);
+        supervisor_slot_forget_troubles(slot);
+        supervisor_slot_set_state(slot, WORKER_STOPPED, now_us, 0);
         break;
     case WORKER_STARTING:
     case WORKER_READY:
@@ -339,29 +291,62 @@ void supervisor_on_empty(struct supervisor *s, unsigned app, unsigned number)
     struct supervisor_slot *slot = slot_of(s, app, number);
 
     slot->dead = false;
-    if (!is_live(slot) || slot->state == WORKER_BACKOFF)
+    if (!supervisor_slot_is_live(slot) || slot->state == WORKER_BACKOFF)
         slot->serial = 0;
 }
 
 void supervisor_on_refused(struct supervisor *s, unsigned app, unsigned number, const char *why,
                            uint64_t now_us)
 {
-    if (slot_of(s, app, number)->state == WORKER_STARTING)
+    if (supervisor_slot_is_asked_for(slot_of(s, app, number)))
         fail(s, app, number, SUPERVISOR_EVENT_REFUSED, why, now_us);
+}
+
+/* Goes on with a worker that an earlier core was starting or draining. */
+static void resume_worker(struct supervisor *s, unsigned app, unsigned number, uint64_t now_us)
+{
+    struct supervisor_slot *slot = slot_of(s, app, number);
+    bool draining = slot->state == WORKER_DRAINING;
+    uint64_t latest_us =
+        now_us + (draining ? drain_limit_us(s, app) : s->apps[app].policy.ready_timeout_us);
+
+    if (slot->kill_sent) { /* and perhaps lost with that core */
+        slot->kill_sent = false;
+        kill_worker(s, app, number);
+        return;
+    }
+    /* Not for good measure: a second SIGTERM makes many programs leave at once. */
+    if (draining && !slot->term_sent)
+        push(s, SUPERVISOR_TERMINATE, app, number);
+    if (slot->deadline_us == 0 || slot->deadline_us > latest_us)
+        slot->deadline_us = latest_us;
+}
+
+/* Goes on with what an earlier core left of a slot, now that the holder has told what there is. */
+static void resume(struct supervisor *s, unsigned app, unsigned number, uint64_t now_us)
+{
+    struct supervisor_slot *slot = slot_of(s, app, number);
+
+    slot->since_us = MIN(slot->since_us, now_us);
+    if (slot->state == WORKER_BACKOFF) {
+        slot->deadline_us = MIN(MAX(slot->deadline_us, now_us), now_us + SUPERVISOR_BACKOFF_CAP_US);
+    } else if (slot->state == WORKER_STARTING && !slot->pid) {
+        slot->serial = 0; /* the START was lost with the core: due to be asked for again */
+        slot->deadline_us = now_us;
+    } else if (slot->state != WORKER_STOPPED && !slot->pid) {
+        supervisor_slot_set_state(slot, WORKER_STOPPED, now_us, 0);
+        supervisor_slot_forget_troubles(slot);
+    } else if (slot->state == WORKER_STARTING || slot->state == WORKER_DRAINING) {
+        resume_worker(s, app, number, now_us);
+    }
 }
 
 void supervisor_on_synced(struct supervisor *s, uint64_t now_us)
 {
     s->synced = true;
     for (unsigned app = 0; app < APPS_MAX; app++)
-        for (unsigned number = 1; s->apps[app].active && number <= APP_SLOTS_MAX; number++) {
-            struct supervisor_slot *slot = slot_of(s, app, number);
-
-            /* pid is what supervisor_on_running() has set anew in this life: see
-             * supervisor_forget_pids() */
-            if (slot->state != WORKER_STOPPED && slot->state != WORKER_BACKOFF && !slot->pid)
-                set_state(slot, WORKER_STOPPED, now_us, 0);
-        }
+        for (unsigned number = 1; s->apps[app].active && number <= APP_SLOTS_MAX; number++)
+            resume(s, app, number, now_us);
 }
 
 void supervisor_on_ready(struct supervisor *s, unsigned app, unsigned number, uint64_t now_us)
@@ -371,7 +356,7 @@ void supervisor_on_ready(struct supervisor *s, unsigned app, unsigned number, ui
 
     if (slot->state != WORKER_STARTING || slot->kill_sent)
         return;
-    set_state(slot, WORKER_READY, now_us, 0);
+    supervisor_slot_set_state(slot, WORKER_READY, now_us, 0);
     slot->surge = false;
     push_event(s, app, number, SUPERVISOR_EVENT_READY, "ready after %s",
                clock_format_duration(text, now_us - slot->started_at_us));
@@ -391,13 +376,15 @@ int supervisor_restart(struct supervisor *s, unsigned app, unsigned number, uint
     int n = 0;
 
     assert(app < APPS_MAX && number <= APP_SLOTS_MAX);
+    if (s->apps[app].policy.wanted == 0)
+        return -ENOENT;
     for (unsigned i = 1; i <= APP_SLOTS_MAX; i++) {
         struct supervisor_slot *slot = slot_of(s, app, i);
 
-        if ((number && i != number) || !is_live(slot))
+        if ((number && i != number) || !supervisor_slot_is_live(slot))
             continue;
         slot->replace = true;
-        forget_troubles(slot);
+        supervisor_slot_forget_troubles(slot);
         if (slot->state == WORKER_BACKOFF)
             slot->deadline_us = now_us;
         n++;
@@ -445,13 +432,13 @@ static void run_deadlines(struct supervisor *s, unsigned app, unsigned number, u
     struct supervisor_slot *slot = slot_of(s, app, number);
     char text[CLOCK_TEXT_MAX];
 
-    if (slot->state == WORKER_READY && slot->attempt > 0 &&
+    if (slot->state == WORKER_READY && (slot->attempt > 0 || slot->crash_loop) &&
         now_us - slot->since_us >= SUPERVISOR_STABLE_US) {
         if (slot->crash_loop)
             push_event(s, app, number, SUPERVISOR_EVENT_STABLE,
                        "crash loop is over: ready for %d s",
                        (int) (SUPERVISOR_STABLE_US / USEC_PER_SEC));
-        forget_troubles(slot);
+        supervisor_slot_forget_troubles(slot);
     }
     if (slot->deadline_us == 0 || now_us < slot->deadline_us)
         return;
@@ -465,13 +452,14 @@ static void run_deadlines(struct supervisor *s, unsigned app, unsigned number, u
         break;
     case WORKER_STARTING:
     case WORKER_DRAINING:
+        if (slot->serial == 0) {
+            start(s, app, number, now_us);
+            break;
+        }
         push_event(s, app, number, SUPERVISOR_EVENT_LATE, "not %s within %s: killed",
                    slot->state == WORKER_STARTING ? "ready" : "drained",
                    clock_format_duration(text, now_us - slot->since_us));
         kill_worker(s, app, number);
-        /* Asked for and never told (a lost core's request): ask again. */
-        if (slot->serial == 0)
-            set_state(slot, WORKER_STOPPED, now_us, 0);
         break;
     default:
         slot->deadline_us = 0;
@@ -487,7 +475,7 @@ static unsigned pick_retired(struct supervisor *s, unsigned app)
         for (unsigned number = APP_SLOTS_MAX; number >= 1; number--) {
             const struct supervisor_slot *slot = slot_of(s, app, number);
 
-            if (slot->state == order[i] && !(slot->state == WORKER_STARTING && slot->serial == 0))
+            if (slot->state == order[i] && !supervisor_slot_is_asked_for(slot))
                 return number;
         }
     return 0;
@@ -510,12 +498,13 @@ static void start_missing(struct supervisor *s, unsigned app, unsigned wanted, b
 }
 
 /*
- * One step of a restart, if one is under way: an extra worker, and when that is ready an old one
- * drains. At most one more than wanted, never fewer ready ones than before.
+ * One step of a restart: an extra worker, and when that is ready an old one drains. At most one
+ * more than wanted, never fewer ready ones than before. Returns whether the next step can be taken
+ * at once: it does not wait for the old one's end.
  */
-static void run_restart(struct supervisor *s, unsigned app, uint64_t now_us)
+static bool step_restart(struct supervisor *s, unsigned app, uint64_t now_us)
 {
-    unsigned wanted = s->apps[app].policy.wanted, old = 0;
+    unsigned wanted = s->apps[app].policy.wanted, old = 0, live;
     bool waiting = false;
 
     for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {
@@ -528,34 +517,31 @@ static void run_restart(struct supervisor *s, unsigned app, uint64_t now_us)
         else if (slot->replace && !old)
             old = number;
     }
+    live = count_live(s, app);
     if (waiting)
-        return;
+        return false;
     if (!old)
         end_restart(s, app, SUPERVISOR_RESTART_DONE, "");
-    else if (count_live(s, app) > wanted)
+    else if (live > wanted)
         drain(s, app, old, now_us);
-    else
+    else if (live == wanted)
         start_missing(s, app, wanted + 1, true, now_us);
+    return old && live > wanted;
 }
 
 static void run_app(struct supervisor *s, unsigned app, uint64_t now_us)
 {
     struct app *a = &s->apps[app];
-    bool restarting = a->restart == SUPERVISOR_RESTART_RUNNING;
+    unsigned number, most;
 
-    for (unsigned number = 1; number <= APP_SLOTS_MAX; number++)
+    while (a->restart == SUPERVISOR_RESTART_RUNNING && step_restart(s, app, now_us))
+        continue;
+    most = a->policy.wanted + (a->restart == SUPERVISOR_RESTART_RUNNING);
+    while (count_live(s, app) > most && (number = pick_retired(s, app)) > 0)
+        retire(s, app, number, now_us);
+    for (number = 1; number <= APP_SLOTS_MAX; number++)
         run_deadlines(s, app, number, now_us);
     start_missing(s, app, a->policy.wanted, false, now_us);
-    if (restarting)
-        run_restart(s, app, now_us);
-    for (unsigned live = count_live(s, app); live > a->policy.wanted + (restarting ? 1 : 0);
-         live--) {
-        unsigned number = pick_retired(s, app);
-
-        if (number == 0)
-            break;
-        retire(s, app, number, now_us);
-    }
 }
 
 void supervisor_run(struct supervisor *s, uint64_t now_us)
@@ -571,13 +557,15 @@ uint64_t supervisor_next_us(const struct supervisor *s)
 {
     uint64_t next = SUPERVISOR_NEVER;
 
+    if (!s->synced)
+        return next;
     for (unsigned app = 0; app < APPS_MAX; app++)
         for (unsigned i = 0; s->apps[app].active && i < APP_SLOTS_MAX; i++) {
             const struct supervisor_slot *slot = &s->slots[app][i];
 
             if (slot->deadline_us && !(slot->state == WORKER_BACKOFF && slot->dead))
                 next = MIN(next, slot->deadline_us);
-            if (slot->state == WORKER_READY && slot->attempt > 0)
+            if (slot->state == WORKER_READY && (slot->attempt > 0 || slot->crash_loop))
                 next = MIN(next, slot->since_us + SUPERVISOR_STABLE_US);
         }
     return next;

@@ -20,37 +20,13 @@
 
 #include "agent/core/snapshot.h"
 #include "agent/supervise/actions.h"
+#include "agent/supervise/supervisor-slot.h"
 
-#define SUPERVISOR_STABLE_US       (10 * UINT64_C(1000000)) /* ready for so long = stable */
-#define SUPERVISOR_BACKOFF_BASE_US (100 * UINT64_C(1000))
-#define SUPERVISOR_BACKOFF_CAP_US  (30 * UINT64_C(1000000))
-#define SUPERVISOR_LOOP_DEATHS     5
-#define SUPERVISOR_LOOP_WINDOW_US  (60 * UINT64_C(1000000))
 #define SUPERVISOR_KILL_GRACE_US                                                                   \
     (5 * UINT64_C(1000000)) /* after the drain's deadlines, before SIGKILL */
-#define SUPERVISOR_NEVER UINT64_MAX
-
-/* What is remembered of a slot. Lives in the ledger: no pointers, and sane whenever its writer dies
- * between two stores. */
-struct supervisor_slot {
-    uint64_t serial; /* of the worker in it; 0: none, or asked for and not yet told */
-    uint64_t since_us;
-    uint64_t started_at_us;
-    uint64_t deadline_us; /* of the state: readiness, drain, backoff's end; 0 = none */
-    uint64_t deaths_us[SUPERVISOR_LOOP_DEATHS]; /* ring */
-    int32_t pid;
-    uint32_t state;    /* enum worker_state */
-    uint32_t attempt;  /* unstable deaths in a row */
-    uint32_t restarts; /* starts after a death */
-    uint32_t n_deaths; /* ever; index into the ring */
-    bool crash_loop;
-    bool replace;   /* a restart wants another worker in its place */
-    bool surge;     /* started by a restart, not yet ready */
-    bool kill_sent; /* SIGKILL is under way */
-    bool dead;      /* its worker has ended, the holder was asked to release the slot */
-    char last_exit[80];
-    char status[80];
-};
+/* Of an app that no policy names. */
+#define SUPERVISOR_DRAIN_DEFAULT_US (65 * UINT64_C(1000000))
+#define SUPERVISOR_NEVER            UINT64_MAX
 
 struct supervisor_policy { /* of one app */
     unsigned wanted;
@@ -74,8 +50,8 @@ int supervisor_new(struct supervisor **ret, struct supervisor_slot slots[APPS_MA
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 DEFINE_CLEANUP(struct supervisor *, supervisor_free)
 
-/* Sets or changes an app's policy; wanted 0 drains it. Nothing moves before the next
- * supervisor_run(). */
+/* Sets or changes an app's policy; wanted 0 drains it, NULL too, by the time-outs that it had (an
+ * app that is gone from the configuration). Nothing moves before the next supervisor_run(). */
 void supervisor_set_policy(struct supervisor *supervisor, unsigned app,
                            const struct supervisor_policy *policy);
 

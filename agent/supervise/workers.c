@@ -345,8 +345,6 @@ struct workers *workers_free(struct workers *workers)
 
 int workers_configure(struct workers *workers, const struct config *config)
 {
-    const struct supervisor_policy gone = {.wanted = 0};
-
     for (unsigned i = 0; i < config->n_apps; i++) {
         int app = ledger_app(workers->ledger, config->apps[i].name);
 
@@ -366,7 +364,7 @@ int workers_configure(struct workers *workers, const struct config *config)
 
             supervisor_set_policy(workers->supervisor, app, &policy);
         } else if (name[0]) {
-            supervisor_set_policy(workers->supervisor, app, &gone);
+            supervisor_set_policy(workers->supervisor, app, NULL);
         }
     }
     if (workers->synced)
