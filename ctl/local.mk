@@ -47,7 +47,7 @@ update-verbs: agentctl
 
 TESTS += tests/unit/test-verb-references.sh
 EXTRA_DIST += tests/unit/test-verb-references.sh tests/integration/test_agentctl.py \
-	tests/integration/test_agentctl_trouble.py tests/integration/support/agentctl.py \
+	tests/integration/test_agentctl_daemon.py tests/integration/test_agentctl_trouble.py tests/integration/support/agentctl.py \
 	tests/integration/support/fake_control.py
 
 if HAVE_CMOCKA

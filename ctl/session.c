@@ -205,7 +205,8 @@ enum exit_code session_ask(struct session *session, const char *path,
                            const struct json_object *body, struct json_object **ret_body)
 {
     CLEANUP(answer_done) struct answer answer = {.body = NULL};
-    int r = session_try(session, path, body, SESSION_ASK_US, &answer);
+    int r = session_try(session, path, body, body ? session_change_us(session) : SESSION_ASK_US,
+                        &answer);
     enum exit_code code =
         r < 0 ? session_fail_transport(session, r) : session_judge(session, &answer);
 
@@ -225,6 +226,11 @@ uint64_t session_deadline_us(const struct session *session)
 {
     return clock_monotonic_us() +
            arguments_duration_us(&session->arguments, VERB_OPTION_TIMEOUT, SESSION_WAIT_US);
+}
+
+uint64_t session_change_us(const struct session *session)
+{
+    return arguments_duration_us(&session->arguments, VERB_OPTION_TIMEOUT, SESSION_CHANGE_US);
 }
 
 void session_sleep(uint64_t duration_us)

@@ -8,6 +8,7 @@
 #include "ctl/display.h"
 
 #define SESSION_ASK_US    (UINT64_C(5) * 1000 * 1000)  /* how long a plain answer may take */
+#define SESSION_CHANGE_US (UINT64_C(15) * 1000 * 1000) /* that of a change: time for a new core */
 #define SESSION_WAIT_US   (UINT64_C(60) * 1000 * 1000) /* --timeout's default */
 #define SESSION_POLL_US   (UINT64_C(200) * 1000)       /* between two looks with --wait */
 #define SESSION_FOLLOW_US (UINT64_C(1000) * 1000)
@@ -57,6 +58,9 @@ enum exit_code session_judge(const struct session *session, const struct answer 
 /* Whether to wait, and until when (monotonic). */
 bool session_waits(const struct session *session);
 uint64_t session_deadline_us(const struct session *session);
+
+/* How long the answer to a request for a change may take: --timeout, if it was given. */
+uint64_t session_change_us(const struct session *session);
 
 /*
  * Calls |done| each SESSION_POLL_US until it returns non-zero: 1 = done, 2 = failed (it has said

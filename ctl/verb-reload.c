@@ -48,7 +48,7 @@ enum exit_code verb_reload(struct session *session)
     CLEANUP(answer_done) struct answer answer = {.body = NULL};
     uint64_t deadline_us = session_deadline_us(session);
     enum exit_code code;
-    int r = session_try(session, "/v1/reload", nothing, SESSION_WAIT_US, &answer);
+    int r = session_try(session, "/v1/reload", nothing, session_change_us(session), &answer);
 
     if (r < 0)
         return session_fail_transport(session, r);

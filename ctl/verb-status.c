@@ -21,7 +21,9 @@ static uint64_t amount(const struct json_object *object, const char *key)
 static const char *duration(char text[CLOCK_TEXT_MAX], const struct json_object *object,
                             const char *key)
 {
-    return clock_format_duration(text, MIN(amount(object, key), UINT64_C(1) << 40) * USEC_PER_SEC);
+    uint64_t seconds = MIN(amount(object, key), UINT64_C(1) << 40);
+
+    return seconds ? clock_format_duration(text, seconds * USEC_PER_SEC) : "0 s";
 }
 
 /* At most |columns| of the text and two blanks, in one line's flow. */

@@ -147,7 +147,7 @@ def test_events_follow(binary, control):
 
     answers = []
     control.routes["GET", "/v1/events"] = answer
-    process = follow(binary, control, "events", "--follow", "--json")
+    process = follow(binary, control.path, "events", "--follow", "--json")
     lines = [json.loads(line) for line in read_lines(process, 3)]
     assert [line["id"] for line in lines] == [1, 9, 10]
     assert "waiting for it" in end(process)
@@ -191,7 +191,7 @@ def test_logs_json(ctl, log_directory):
 
 
 def test_logs_follow(binary, control, log_directory):
-    process = follow(binary, control, "logs", "api", "-f")
+    process = follow(binary, control.path, "logs", "api", "-f")
     assert read_lines(process, 1) == ["api 0"]
     with open(log_directory / "api.1.log", "a") as log:
         log.write("api 1\napi ")

@@ -204,8 +204,8 @@ def assert_harmless(text):
         assert character == "\n" or unicodedata.category(character) not in ("Cc", "Cf"), repr(character)
 
 
-def follow(binary, control, *arguments):
-    return subprocess.Popen([binary, "--socket", control.path, *arguments], env=clean_environment(),
+def follow(binary, socket_path, *arguments):
+    return subprocess.Popen([binary, "--socket", str(socket_path), *arguments], env=clean_environment(),
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
