@@ -38,6 +38,7 @@ struct core {
     pid_t pid;
     int link_fd;
     int starts;
+    uint64_t holder_started_at_us;
     unsigned protocol_errors;
     struct restart restart;
     sd_event_source *io, *child, *timer;
@@ -120,6 +121,7 @@ static void core_hello(struct core *core)
 
     hold_message_init(&hello, HOLD_HELLO);
     hello.argument = core->starts++;
+    hello.started_at_us = core->holder_started_at_us;
     text_copy(hello.text, sizeof(hello.text), PACKAGE_VERSION);
     (void) hold_message_send(core->link_fd, &hello, -1); /* an empty socket takes it */
     slots_forget_told(&core->holder->slots);
@@ -315,7 +317,8 @@ int core_new(struct core **ret, struct holder *holder)
     struct core *core = calloc(1, sizeof(*core));
     if (!core)
         return -ENOMEM;
-    *core = (struct core){.holder = holder, .link_fd = -1};
+    *core = (struct core){
+        .holder = holder, .link_fd = -1, .holder_started_at_us = clock_monotonic_us()};
     int r = sd_event_add_time_relative(holder->event, &core->timer, CLOCK_MONOTONIC, 0,
                                        TIMER_ACCURACY_US, core_on_timer, core);
     if (r < 0) {

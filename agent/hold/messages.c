@@ -46,7 +46,7 @@ static const struct rule {
     {HOLD_STATUS, 0, "status", true, TEXT, 0},
     {HOLD_RECONFIGURE, 0, "reconfigure", true, 0, 0},
     {HOLD_STOPPED, 0, "stopped", true, 0, 0},
-    {HOLD_HELLO, 0, "hello", false, TEXT, ARGUMENT},
+    {HOLD_HELLO, 0, "hello", false, TEXT | STARTED, ARGUMENT},
     {HOLD_SLOT, HOLD_SLOT_EMPTY, "slot", false, WORKER, 0},
     {HOLD_SLOT, HOLD_SLOT_RUNNING, "slot", false, WORKER | STATE | PID | STARTED, 0},
     {HOLD_SLOT, HOLD_SLOT_DEAD, "slot", false, WORKER | STATE | ENDED, PID | STARTED | EXIT},

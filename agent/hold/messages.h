@@ -43,7 +43,8 @@ enum hold_message_type {
     HOLD_RECONFIGURE, /* read the configuration from disk again */
     HOLD_STOPPED,     /* nothing runs any more */
     /* holder -> core */
-    HOLD_HELLO = 64, /* argument = how many cores there were before; text = version */
+    HOLD_HELLO = 64, /* argument = how many cores there were before; started_at_us = of the holder;
+                        text = version */
     HOLD_SLOT, /* app, slot, serial, state, pid, times, exit; with a scoreboard's descriptor unless
                   empty */
     HOLD_SYNCED,  /* the slots are told */

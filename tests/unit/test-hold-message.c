@@ -36,6 +36,8 @@ static struct hold_message valid(enum hold_message_type type, enum hold_slot_sta
     }
     if (type == HOLD_STATUS || type == HOLD_HELLO || type == HOLD_REFUSED)
         strcpy(m.text, "caf\xc3\xa9 1.0");
+    if (type == HOLD_HELLO)
+        m.started_at_us = 1;
     m.state = state;
     if (type == HOLD_SLOT && state != HOLD_SLOT_EMPTY) {
         m.pid = INT_MAX;
@@ -147,6 +149,7 @@ static void test_required_fields(void **state)
     WITHOUT(HOLD_RELEASE, 0, serial);
     WITHOUT(HOLD_STATUS, 0, text);
     WITHOUT(HOLD_HELLO, 0, text);
+    WITHOUT(HOLD_HELLO, 0, started_at_us);
     WITHOUT(HOLD_REFUSED, 0, argument);
     WITHOUT(HOLD_REFUSED, 0, error);
     WITHOUT(HOLD_REFUSED, 0, text);
