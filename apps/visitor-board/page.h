@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The board's page as HTML5, rendered into a buffer. Pure: everything from outside is escaped, what
+ * is not UTF-8 becomes U+FFFD. */
+#pragma once
+
+#include "apps/visitor-board/message.h"
+#include "common/base/buffer.h"
+
+#define PAGE_BYTES_MAX    (1024u * 1024u) /* above 50 messages of nothing but quotation marks */
+#define PAGE_CONTENT_TYPE "text/html; charset=utf-8"
+
+/* Allows the page's own style, by its hash, and the icon in its head; nothing else, and no frame
+ * around it. An integration test compares the hash. */
+#define PAGE_SECURITY_POLICY                                                                       \
+    "default-src 'none'; style-src 'sha256-f7RhKXalDbRCHUeVlp9s2cWKZE5zlE9UDEX2dzT+mwM='; img-src data:; form-action 'self'; "        \
+    "base-uri 'none'; frame-ancestors 'none'"
+
+struct page {
+    const char *instance;                /* this node */
+    const struct message_list *messages; /* NULL: none could be read yet, so no table is shown */
+    const char *notice;                  /* fixed text above the form: how things are; or NULL */
+    const char *error;                   /* fixed text above the form: what went wrong; or NULL */
+};
+
+/* Appends the page. 0, or -ENOBUFS (also when memory ran out). */
+int page_render(struct buffer *buffer, const struct page *page);
+
+/* The text for `?error=|code|`: always one of a fixed few, so that nothing from an address is
+ * shown.
+ */
+const char *page_error_text(const char *code);
+
+/* Escapes for HTML text and quoted attributes. 0 or buffer_append()'s errors. */
+int page_escape(struct buffer *buffer, const char *text);
