@@ -72,6 +72,7 @@ static void view_app(const struct agent *agent, struct app_view *view, unsigned 
     view->wanted = config->enabled ? config->workers : 0;
     view->ready = supervisor_count(supervisor, app, WORKER_READY);
     view->crash_loop = supervisor_crash_loop(supervisor, app);
+    view->fed = config->scoreboard;
     view->restarts = 0;
     view->n_workers = 0;
     for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {

@@ -398,8 +398,8 @@ static void view_app(const struct observer *observer, struct app_view *view, uns
 {
     const struct tally *total = accounting_total(observer->accounting, app);
 
-    view->fed = total;
-    if (total)
+    view->fed = view->fed && total;
+    if (view->fed)
         view->total = *total;
     view->requests_per_s = accounting_rate_per_s(observer->accounting, app);
     view->p50_ms = accounting_quantile_ms(observer->accounting, app, 500);

@@ -117,6 +117,10 @@ def test_logs(agentd, tmp_path):
     output, _ = on_terminal([str(daemon.build / "agentctl"), "--socket", str(daemon.control_socket), "logs"])
     assert "chatter.1: hello [31mred" in output.replace("\x1b[2m", "").replace("\x1b[0m", "")
     assert_harmless(output)
+    # it has no scoreboard: nothing is known of its requests, which is not the same as none
+    status = daemon.status()
+    assert [app["requests"] is None for app in status["apps"] if app["name"] == "chatter"] == [True]
+    assert "its requests are not counted" in daemon.ctl("status").stdout
 
 
 def test_a_core_that_hangs(agentd):
