@@ -155,6 +155,7 @@ static void finish_stop(struct agent *agent)
     observer_flush(agent->observer);
     note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
     link_send_simple(agent->link, HOLD_STOPPED);
+    (void) sd_event_exit(agent->event, 0);
 }
 
 static int agent_on_refresh(sd_event_source *source, void *userdata)

@@ -18,8 +18,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define MESSAGES_A_WAKEUP 32
-#define TIMER_ACCURACY_US 1000 /* waits of 100 ms are meant */
+#define CORE_EXIT_TIMEOUT_US (2 * USEC_PER_SEC) /* from its end of the link to its exit */
+#define MESSAGES_A_WAKEUP    32
+#define TIMER_ACCURACY_US    1000 /* waits of 100 ms are meant */
 
 enum core_state {
     CORE_WAITING,  /* none runs; the timer starts the next */
@@ -91,12 +92,19 @@ static pid_t core_spawn(struct core *core, int peer_fd)
 {
     const struct holder *holder = core->holder;
     const char *journal = getenv("JOURNAL_STREAM");
-    CLEANUP_FREE char *program = NULL;
+    char config_option[] = "--config", directory_option[] = "--config-dir";
+    CLEANUP_FREE char *program = NULL, *config = NULL, *config_directory = NULL;
     if (asprintf(&program, "%s/" CORE_PROGRAM, holder->options->libexec_directory) < 0)
         return -ENOMEM;
+    /* Only to say precisely what is wrong with a file at reload; what it runs by is the image. It
+     * starts in "/". */
+    config = realpath(holder->options->config_path, NULL);
+    config_directory = realpath(holder->options->config_directory, NULL);
 
     struct spawn spawn = {.means = &holder->means,
-                          .argv = (char *[]){program, NULL},
+                          .argv = (char *[]){program, config ? config_option : NULL, config,
+                                             config_directory ? directory_option : NULL,
+                                             config_directory, NULL},
                           .directory = "/",
                           .fds = {peer_fd, holder->notify_fd, holder->ledger_fd, holder->config_fd,
                                   listeners_find(&holder->listeners, holder->health),
@@ -185,7 +193,9 @@ static int core_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
             core_start_later(core);
         }
     } else {
-        core_kill(core, core->state == CORE_READY ? "is silent" : "did not become ready in time");
+        core_kill(core, !core->io                   ? "hung up and does not exit"
+                        : core->state == CORE_READY ? "is silent"
+                                                    : "did not become ready in time");
     }
     return 0;
 }
@@ -305,10 +315,12 @@ static int core_on_io(sd_event_source *source, int fd, uint32_t events, void *us
         core->protocol_errors++;
         log_error("core %d broke the protocol, for the %u. time", core->pid, core->protocol_errors);
     }
-    if (r == -ECONNRESET && core->holder->state == HOLDER_LEAVING)
-        core->io = sd_event_source_disable_unref(core->io); /* it leaves by itself */
-    else if (r < 0)
-        core_kill(core, r == -ECONNRESET ? NULL : "sent what is no message");
+    if (r == -ECONNRESET) { /* it leaves by itself, and its exit status is worth waiting for */
+        core->io = sd_event_source_disable_unref(core->io);
+        core_arm(core, CORE_EXIT_TIMEOUT_US);
+    } else if (r < 0) {
+        core_kill(core, "sent what is no message");
+    }
     return 0;
 }
 

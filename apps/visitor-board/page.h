@@ -12,7 +12,8 @@
 /* Allows the page's own style, by its hash, and the icon in its head; nothing else, and no frame
  * around it. An integration test compares the hash. */
 #define PAGE_SECURITY_POLICY                                                                       \
-    "default-src 'none'; style-src 'sha256-f7RhKXalDbRCHUeVlp9s2cWKZE5zlE9UDEX2dzT+mwM='; img-src data:; form-action 'self'; "        \
+    "default-src 'none'; style-src 'sha256-f7RhKXalDbRCHUeVlp9s2cWKZE5zlE9UDEX2dzT+mwM='; "        \
+    "img-src data:; form-action 'self'; "                                                          \
     "base-uri 'none'; frame-ancestors 'none'"
 
 struct page {
