@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the command line by the verbs' table. Prints nothing; getopt_long() is not used because it
- * would, and knows no verbs. */
+/*
+ * Reads the command line by the verbs' table.
+ *
+ * Prints nothing: what is wrong comes back as one line. getopt_long() is not used because it
+ * prints, keeps its state in globals, and can't say which option was nearly meant. Options may
+ * stand on both sides of the verb; whether the verb takes them is checked when all is read.
+ */
 #include "ctl/arguments.h"
 
 #include "common/base/clock.h"
@@ -75,6 +80,7 @@ const char *verb_nearest(const char *typed)
     return nearest;
 }
 
+/* The same for the names of options, without the dashes. */
 static const char *option_nearest(const char *typed)
 {
     const char *nearest = NULL;
@@ -146,6 +152,8 @@ static const char *list_verbs(const char *first, char *list, size_t size)
     return list;
 }
 
+/* Says what is allowed: the second words if the first is right, the nearest verb, or all of them.
+ */
 static int reject_verb(const char *const words[], unsigned n_words, char *error)
 {
     char list[ARGUMENTS_ERROR_MAX / 2];
@@ -165,6 +173,10 @@ static int reject_verb(const char *const words[], unsigned n_words, char *error)
                   list_verbs(NULL, list, sizeof(list)));
 }
 
+/*
+ * |subject| is what the value belongs to, for the error. Files are not looked at here: who opens
+ * them can say more.
+ */
 static int check_value(const char *subject, enum verb_value kind, const char *text, char *error)
 {
     struct target target;
@@ -219,6 +231,7 @@ static bool option_find(const char *name, size_t length, bool is_letter, enum ve
     return false;
 }
 
+/* Given twice, the last one counts. */
 static int set_option(struct arguments *arguments, enum verb_option option, const char *value,
                       char *error)
 {

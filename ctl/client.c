@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only file of agentctl that knows libcurl. */
+/*
+ * The control API over libcurl's easy interface, one request at a time.
+ *
+ * The only file of agentctl that knows libcurl. It has no loop because a run of agentctl does one
+ * thing, and nothing waits behind it. Each request has a connection of its own, so that a core that
+ * was replaced in between costs nothing.
+ */
 #include "ctl/client.h"
 
 #include <curl/curl.h>
@@ -48,11 +54,16 @@ void answer_done(struct answer *answer)
     *answer = (struct answer){.body = NULL};
 }
 
+/* A short count makes curl stop with CURLE_WRITE_ERROR: the body is past its limit. */
 static size_t client_on_body(char *data, size_t size, size_t count, void *userdata)
 {
     return buffer_append(userdata, data, size * count) < 0 ? 0 : size * count;
 }
 
+/*
+ * curl's errors as errnos: the caller decides by them between "not running", "not permitted" and
+ * "not agentd".
+ */
 static int error_from_curl(CURL *curl, CURLcode code)
 {
     long os_errno = 0;
@@ -109,6 +120,7 @@ static int prepare(struct client *client, const char *path, const struct buffer 
     return 0;
 }
 
+/* One JSON object, or it was not agentd that answered. */
 static int parse_body(const struct buffer *body, struct json_object **ret)
 {
     CLEANUP_JSON struct json_object *object = NULL;

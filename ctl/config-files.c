@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Finds the configuration files as agentd does and reads them with the same code, so that what is
+ * good here is good there. Asks no daemon and starts nothing.
+ */
 #include "ctl/config-files.h"
 
 #include "common/schema/config-image.h"

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cleaning, clipping and wrapping by columns, and colours.
+ *
+ * Knows UTF-8, and of the locale only what wcwidth() tells. Does not know what it prints, nor where
+ * that goes: all of it ends in a buffer.
+ */
 #include "ctl/display.h"
 
 #include "common/base/macro.h"
@@ -11,6 +17,7 @@
 
 /* --- Where it goes --------------------------------------------------------------------------- */
 
+/* --no-color, NO_COLOR and TERM each can only forbid; none makes colours on a pipe. */
 static bool wants_color(bool no_color)
 {
     const char *refusal = getenv("NO_COLOR"); /* any value but an empty one, see no-color.org */
@@ -19,6 +26,7 @@ static bool wants_color(bool no_color)
     return !no_color && !(refusal && *refusal) && term && *term && strcmp(term, "dumb") != 0;
 }
 
+/* The terminal's own word first: COLUMNS may be that of another window. */
 static unsigned find_columns(int fd)
 {
     struct winsize size = {.ws_col = 0};
@@ -58,6 +66,7 @@ static size_t sequence_length(const char *text)
     return strnlen(text, length) == length && text_is_utf8(text, length) ? length : 0;
 }
 
+/* The code point of a sequence that sequence_length() has found good. */
 static uint32_t decode(const char *text, size_t length)
 {
     uint32_t point = (unsigned char) text[0];
@@ -77,6 +86,7 @@ static bool is_format(uint32_t point)
            point == 0xfeff || point >= 0xe0000;
 }
 
+/* What stands at |text| and what to do with it. Never looks past the NUL. */
 static struct glyph glyph_at(const char *text)
 {
     size_t length = sequence_length(text);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lenient reading of answers. common/base/json.h is strict, for what must be right; here a missing
+ * number is a dash in a table.
+ */
 #include "ctl/fields.h"
 
 #include <math.h>

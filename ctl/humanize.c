@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Three digits and a unit: enough to compare, short enough for a column. Who wants all digits asks
+ * for
+ * --json.
+ */
 #include "ctl/humanize.h"
 
 #include "common/base/macro.h"
@@ -30,6 +35,7 @@ static void scale(char buffer[HUMANIZE_MAX], double value, double step, const ch
     snprintf(buffer, HUMANIZE_MAX, "%.*f%s", decimals_of(value), value, units[unit]);
 }
 
+/* Counts below 10,000 are shown in full: small differences matter there. */
 const char *humanize_count(char buffer[HUMANIZE_MAX], uint64_t count)
 {
     if (count < 10000)
@@ -54,7 +60,11 @@ const char *humanize_milliseconds(char buffer[HUMANIZE_MAX], double milliseconds
 {
     static const char *const units[] = {" ms", " s"};
 
-    scale(buffer, milliseconds, 1000, units, ARRAY_SIZE(units));
+    if (milliseconds != 0 && fabs(milliseconds) < 0.1) /* a page from a cache takes a few */
+        snprintf(buffer, HUMANIZE_MAX, "%.*f us", decimals_of(milliseconds * 1000),
+                 milliseconds * 1000);
+    else
+        scale(buffer, milliseconds, 1000, units, ARRAY_SIZE(units));
     return buffer;
 }
 

@@ -13,7 +13,7 @@ const char *humanize_count(char buffer[HUMANIZE_MAX], uint64_t count);
 /* 512 B, 4.2 MiB */
 const char *humanize_bytes(char buffer[HUMANIZE_MAX], double bytes);
 
-/* 0.12 ms, 12.3 ms, 1.23 s */
+/* 4.50 us, 0.12 ms, 12.3 ms, 1.23 s */
 const char *humanize_milliseconds(char buffer[HUMANIZE_MAX], double milliseconds);
 
 /* 0, 0.12, 1.23, 12.3, 123, 12.3k */

@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One worker's log file, by lines, as tail -F does it.
+ *
+ * Polled, not watched by inotify: four looks a second at a few files are cheaper than a second way
+ * to wait. The whole line is the caller's to clean.
+ */
 #include "ctl/log-file.h"
 
 #include "common/base/files.h"
@@ -55,6 +61,7 @@ const char *log_file_identifier(const struct log_file *file)
     return file->identifier;
 }
 
+/* From the start. O_NONBLOCK: a FIFO in its place must not hang us. */
 static int reopen(struct log_file *file)
 {
     int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -112,6 +119,7 @@ int log_file_open_tail(struct log_file *file, uint64_t lines)
     return find_tail(file->fd, (uint64_t) status.st_size, lines, &file->offset);
 }
 
+/* Hands over what has come together, as a line. */
 static void end_line(struct log_file *file, log_file_on_line on_line, void *userdata)
 {
     file->line[file->length] = '\0';
@@ -134,6 +142,7 @@ static void take_bytes(struct log_file *file, const char *data, size_t length,
     }
 }
 
+/* Keeps the last SEEN_MAX bytes of all that was read. */
 static void remember(struct log_file *file, const char *data, size_t length)
 {
     size_t keep = length >= SEEN_MAX ? 0 : MIN(file->seen_length, SEEN_MAX - length);
@@ -147,6 +156,7 @@ static void remember(struct log_file *file, const char *data, size_t length)
     file->seen_length = keep + length;
 }
 
+/* All there is up to the end, or up to an error. */
 static int read_rest(struct log_file *file, log_file_on_line on_line, void *userdata)
 {
     char chunk[16 * 1024];
@@ -174,6 +184,7 @@ static bool is_replaced(const struct log_file *file)
     return open_status.st_ino != path_status.st_ino || open_status.st_dev != path_status.st_dev;
 }
 
+/* Same file, but it ends before the place where we were. */
 static bool is_shortened(const struct log_file *file)
 {
     struct stat status;

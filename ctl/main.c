@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* agentctl: one verb a run. What a verb does is in its own file, what there is in
- * common/schema/verbs.h. */
+/*
+ * agentctl: one verb a run.
+ *
+ * What a verb does is in its own file, and what verbs there are in common/schema/verbs.h; here the
+ * two meet.
+ */
 #include "ctl/reference.h"
 #include "ctl/session.h"
 
 #include <locale.h>
 
+/* A verb without a function does not link. */
 static enum exit_code run(struct session *session)
 {
     static enum exit_code (*const verbs[VERB_COUNT_])(struct session * session) = {

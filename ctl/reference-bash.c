@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The completion script for bash: three small functions made from the table, and one that walks the
- * words, the same for any table. */
+/*
+ * The completion script for bash: four small functions made from the table, and one that walks the
+ * words, the same for any table. It needs nothing of the bash-completion package, so that a bare
+ * image has it too.
+ */
 #include "ctl/reference.h"
 
 #include "common/base/macro.h"
@@ -69,6 +72,7 @@ static const char walk[] =
     "}\n"
     "complete -F _agentctl agentctl\n";
 
+/* A verb's first word ends here: "config check" is offered in two steps. */
 static size_t first_length(enum verb verb)
 {
     return strcspn(verb_info(verb)->name, " ");
@@ -143,6 +147,7 @@ static void append_options(struct buffer *out)
     close_function(out);
 }
 
+/* The script's own words for kinds of values; "other" is not completed. */
 static const char *value_word(enum verb_value value)
 {
     switch (value) {

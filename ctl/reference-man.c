@@ -70,6 +70,7 @@ static void append_synopsis(struct buffer *out, const struct verb_info *info)
     buffer_append_string(out, "\n");
 }
 
+/* Only their numbers; what they mean stands once at the end. */
 static void append_codes(struct buffer *out, unsigned codes)
 {
     const char *comma = "";
@@ -84,6 +85,7 @@ static void append_codes(struct buffer *out, unsigned codes)
     buffer_append_string(out, ".\n");
 }
 
+/* A tagged list, letters first, as manual pages have it. */
 static void append_options(struct buffer *out, unsigned options)
 {
     buffer_append_string(out, ".Bl -tag -width Ds\n");

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The help texts. */
+/*
+ * The help texts, of all verbs and of one, wrapped to the terminal. The completion is in
+ * reference-bash.c, the manual page in reference-man.c.
+ */
 #include "ctl/reference.h"
 
 #include "ctl/display.h"
@@ -24,6 +27,7 @@ static void help_item(struct buffer *out, const char *left, const char *help, un
     display_wrap(out, help, column, column, columns);
 }
 
+/* "  -n, --lines N   what it does" */
 static void help_options(struct buffer *out, unsigned options, unsigned columns)
 {
     for (enum verb_option o = 0; o < VERB_OPTION_COUNT_; o++) {
@@ -39,6 +43,7 @@ static void help_options(struct buffer *out, unsigned options, unsigned columns)
     }
 }
 
+/* Those among |codes|, with their meaning. */
 static void help_codes(struct buffer *out, unsigned codes, unsigned columns)
 {
     buffer_append_string(out, "\nexit codes:\n");

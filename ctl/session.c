@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the daemon's answers and the system's errors become lines on standard error and exit codes.
+ *
+ * All verbs fail through here, so that the same trouble reads the same and gives the same code.
+ * Data goes to standard output and only that; it is written in one piece at the end, so that a
+ * failed verb leaves no half table.
+ */
 #include "ctl/session.h"
 
 #include "common/base/clock.h"
@@ -116,6 +123,7 @@ static void find_group(const char *socket_path, char *name, size_t size)
         snprintf(name, size, "%s", group->gr_name);
 }
 
+/* Who may not connect wants to know what to ask for. */
 static enum exit_code fail_permission(const struct session *session)
 {
     char group[64];
@@ -165,6 +173,10 @@ enum exit_code session_fail_transport(const struct session *session, int error)
     }
 }
 
+/*
+ * As the control API gives statuses: 404 is a name that there is not, so bad usage; 409 is the
+ * wrong moment.
+ */
 static enum exit_code code_of_status(unsigned status)
 {
     switch (status) {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A table is collected first and printed when all widths are known. Limits: TABLE_ROWS_MAX rows,
+ * and CELL_MAX bytes a cell; what doesn't fit is cut, more rows are an error.
+ */
 #include "ctl/table.h"
 
 #include <errno.h>
@@ -58,6 +62,7 @@ struct table *table_free(struct table *table)
     return NULL;
 }
 
+/* The row that the next cell belongs to, made if it is the first. NULL after an error. */
 static struct row *current_row(struct table *table)
 {
     if (table->next > 0)
@@ -147,6 +152,10 @@ static void fit(const struct table *table, unsigned room, unsigned widths[TABLE_
     }
 }
 
+/*
+ * Padding is counted from the columns that the text took, not from its bytes. Nothing is padded
+ * behind the last cell.
+ */
 static void print_cell(const struct display *display, struct buffer *out, enum paint paint,
                        const char *text, unsigned width, bool right, bool last)
 {
@@ -175,6 +184,7 @@ static size_t last_filled(const struct table *table, const struct row *row)
     return last;
 }
 
+/* Notes wrap: what a worker says may be long, and a clipped reason is none. */
 static void print_notes(const struct row *row, const struct display *display, unsigned indent,
                         struct buffer *out)
 {

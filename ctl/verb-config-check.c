@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl config check: would agentd take these files? For scripts that are about to put them in
+ * place, so it must work where no daemon runs.
+ */
 #include "ctl/config-files.h"
 #include "ctl/session.h"
 

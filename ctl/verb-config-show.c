@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl config show: every key with its value and where it comes from. The daemon's word is what
+ * is in force; the files' is what a reload would bring.
+ */
 #include "ctl/config-files.h"
 #include "ctl/fields.h"
 #include "ctl/session.h"

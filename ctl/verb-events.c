@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl events: what happened, from the ring in the daemon's memory. What it says is there for
+ * longer in the log.
+ */
 #include "ctl/fields.h"
 #include "ctl/session.h"
 
@@ -9,6 +13,7 @@
 #define EVENT_COLUMN 16  /* columns of an event's time and the gap behind it */
 #define EVENTS_ALL   256 /* no answer has more events */
 
+/* The daemon has three: error, warning, info. */
 static enum paint paint_of_severity(const char *severity)
 {
     return strcmp(severity, "error") == 0     ? PAINT_BAD
@@ -62,6 +67,8 @@ static void print_event(struct session *session, const struct json_object *event
     }
 }
 
+/* With --follow and --json an object a line, so that a reader need not wait for the end of a list.
+ */
 static enum exit_code print_events(struct session *session, const struct json_object *body,
                                    bool follow)
 {

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl health: the load balancer's question, by the same prepared answer. Made for scripts: the
+ * exit code tells it.
+ */
 #include "ctl/fields.h"
 #include "ctl/session.h"
 
 #include <inttypes.h>
 
+/* One line an app: how many of its workers are ready, and whether they keep dying. */
 static void print_app(struct session *session, const struct json_object *app)
 {
     struct buffer *out = &session->out;
@@ -20,6 +25,7 @@ static void print_app(struct session *session, const struct json_object *app)
     buffer_append_string(out, "\n");
 }
 
+/* The first line is the verdict, and why. */
 static void print_health(struct session *session, const struct json_object *body, bool healthy)
 {
     const char *status = field_text(body, "status", healthy ? "pass" : "fail");

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl help: texts made from the verbs' table; and, for the build, the completion and the
+ * manual page.
+ */
 #include "ctl/reference.h"
 #include "ctl/session.h"
 

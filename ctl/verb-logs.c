@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logs live in the journal, or (without one) in a file a worker. This finds out which, and whose
- * lines are wanted. */
+/*
+ * agentctl logs: the lines of agentd, of an app or of one worker.
+ *
+ * They live in the journal, or (without one) in a file a worker. This finds out which, and whose
+ * lines are wanted; journalctl(1) knows the rest better than we would.
+ */
 #include "common/base/text.h"
 #include "ctl/fields.h"
 #include "ctl/log-file.h"
@@ -22,6 +26,7 @@ struct identifiers {
     char names[IDENTIFIERS_MAX][IDENTIFIER_MAX];
 };
 
+/* Without a slot: a name of its own, as agentd has. */
 static void add_identifier(struct identifiers *identifiers, const char *app, uint64_t slot)
 {
     char *name;
@@ -89,6 +94,8 @@ static void choose_blindly(const struct target *target, struct identifiers *iden
 
 /* --- The journal ----------------------------------------------------------------------------- */
 
+/* Does not return if it works. The pager, colours and the rights to read are journalctl's own
+ * matter. */
 static enum exit_code run_journalctl(const struct session *session,
                                      const struct identifiers *identifiers)
 {
@@ -125,6 +132,7 @@ struct reader {
     bool several; /* then each line says whose it is */
 };
 
+/* Called for each line of a file, which anybody may have written. */
 static void print_line(void *userdata, const char *identifier, const char *line)
 {
     const struct reader *reader = userdata;
@@ -174,6 +182,7 @@ static enum exit_code read_all(struct reader *reader, struct log_file *files[], 
     return EXIT_CODE_OK;
 }
 
+/* What is there, and with --follow what comes, until interrupted. */
 static enum exit_code show_files(struct session *session, const char *directory,
                                  struct log_file *files[], size_t n_files)
 {

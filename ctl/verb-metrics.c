@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl metrics: every series, now and in its last full window, as the sink got it. Grouped: the
+ * host, each app, agentd itself.
+ */
 #include "ctl/fields.h"
 #include "ctl/humanize.h"
 #include "ctl/session.h"
@@ -9,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+/* A value in its unit, right-aligned by the table; "-" if there is none. */
 static void add_value(struct table *table, double value, const char *unit)
 {
     char text[HUMANIZE_MAX];
@@ -16,6 +21,8 @@ static void add_value(struct table *table, double value, const char *unit)
     table_add(table, PAINT_NONE, "%s", humanize_metric(text, value, unit));
 }
 
+/* The mean of a window is its sum by its samples; a metric that is counted has one sample a window.
+ */
 static void add_metric(struct table *table, const struct json_object *metric)
 {
     const struct json_object *window = field_object(metric, "window");

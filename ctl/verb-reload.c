@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl reload: read the configuration again. The daemon checks it first and answers when the
+ * new one is in force; --wait also waits for the workers that it wants.
+ */
 #include "common/base/clock.h"
 #include "ctl/fields.h"
 #include "ctl/session.h"

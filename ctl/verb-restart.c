@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl restart: replace workers, or the core.
+ *
+ * Workers: the daemon gives a token, and --wait asks by it until the daemon says done. The core:
+ * the one who gave the token is gone by then, so --wait looks for another core instead.
+ */
 #include "common/base/clock.h"
 #include "ctl/fields.h"
 #include "ctl/session.h"
@@ -14,6 +20,7 @@ struct restart {
     char failed[256];
 };
 
+/* Done when the daemon says so for this token, or failed with its reason. */
 static enum session_progress look_workers(struct session *session, void *userdata)
 {
     CLEANUP(answer_done) struct answer answer = {.body = NULL};
@@ -53,6 +60,7 @@ static enum session_progress look_core(struct session *session, void *userdata)
     return restart->done ? SESSION_DONE : SESSION_GOES_ON;
 }
 
+/* Before it goes: the pid by which another one will be known. */
 static enum exit_code find_core(struct session *session, int64_t *ret_pid)
 {
     CLEANUP_JSON struct json_object *body = NULL;
@@ -63,6 +71,7 @@ static enum exit_code find_core(struct session *session, int64_t *ret_pid)
     return code;
 }
 
+/* {"app": ..., "slot": ...}, {"core": true}, or {} for all workers. */
 static struct json_object *make_request(const struct session *session)
 {
     struct json_object *request = json_object_new_object();
@@ -78,6 +87,7 @@ static struct json_object *make_request(const struct session *session)
     return request;
 }
 
+/* With --wait the outcome belongs to the answer, also in JSON when it failed or is late. */
 static enum exit_code print_result(struct session *session, const struct restart *restart,
                                    bool waited)
 {

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl status: the whole picture on one screen of 80 columns: the node, the sink, each app with
+ * its requests and workers. The full numbers are in --json.
+ */
 #include "common/base/clock.h"
 #include "ctl/fields.h"
 #include "ctl/humanize.h"
@@ -46,6 +50,7 @@ static enum paint paint_of_status(const char *status)
                                              : PAINT_BAD;
 }
 
+/* Two lines: who and how it is, and the two processes. */
 static void print_node(struct session *session, const struct json_object *body)
 {
     const struct json_object *core = field_object(body, "core");
@@ -65,6 +70,7 @@ static void print_node(struct session *session, const struct json_object *body)
                   amount(core, "starts") == 1 ? "restart" : "restarts");
 }
 
+/* A sink that fails is said here with its last error, because nothing else on the node shows it. */
 static void print_publish(struct session *session, const struct json_object *publish)
 {
     const char *sink = field_text(publish, "sink", "none");
@@ -100,6 +106,8 @@ static enum paint paint_of_state(const char *state)
                                            : PAINT_WARNING;
 }
 
+/* What a worker says of itself, and how the slot's last one ended, have no column: they are notes.
+ */
 static void add_worker(struct table *table, const struct json_object *worker)
 {
     const char *state = field_text(worker, "state", "?");
@@ -128,6 +136,7 @@ static void add_worker(struct table *table, const struct json_object *worker)
         table_note(table, "last exit: %s", last_exit);
 }
 
+/* Of all workers that the app ever had, so that a restart loses nothing. */
 static void print_requests(struct session *session, const struct json_object *app)
 {
     static const char *const classes[] = {"2xx", "3xx", "4xx", "5xx"};
@@ -160,6 +169,7 @@ static void print_requests(struct session *session, const struct json_object *ap
     }
 }
 
+/* A title, the requests, a table of workers. */
 static int print_app(struct session *session, const struct json_object *app)
 {
     static const struct table_column columns[] = {

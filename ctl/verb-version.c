@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agentctl version: this program's, and the running daemon's; after an upgrade they differ until it
+ * is started anew.
+ */
 #include "config.h"
 
 #include "common/base/clock.h"
