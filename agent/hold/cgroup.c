@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -102,12 +103,14 @@ int cgroup_make(int root_fd, const char *name, int *ret_fd)
     return *ret_fd < 0 ? -errno : 0;
 }
 
-bool cgroup_kill(int root_fd, const char *name)
+void cgroup_kill(int root_fd, const char *name)
 {
     char path[NAME_MAX];
 
     snprintf(path, sizeof(path), "workers/%s/cgroup.kill", name);
-    return root_fd >= 0 && file_write_small(root_fd, path, "1") == 0;
+    int r = root_fd >= 0 ? file_write_small(root_fd, path, "1") : 0;
+    if (r < 0)
+        log_warning_errno(-r, "could not write %s, ignoring: %m", path);
 }
 
 void cgroup_remove(int root_fd, const char *name)

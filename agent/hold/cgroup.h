@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 /* Moves this process to hold/ and enables the controllers. Returns the directory, or -1 if none is
  * delegated or it can't be used (logged). */
 int cgroup_open(void);
@@ -16,7 +14,7 @@ int cgroup_open(void);
  * negative errno. */
 int cgroup_make(int root_fd, const char *name, int *ret_fd);
 
-/* SIGKILL to all in it. Returns whether that was done. */
-bool cgroup_kill(int root_fd, const char *name);
+/* SIGKILL to all in it. */
+void cgroup_kill(int root_fd, const char *name);
 
 void cgroup_remove(int root_fd, const char *name);

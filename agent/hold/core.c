@@ -84,10 +84,6 @@ void core_kill(struct core *core, const char *why)
     (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
 }
 
-/* --- starting
- * -------------------------------------------------------------------------------------
- */
-
 static pid_t core_spawn(struct core *core, int peer_fd)
 {
     const struct holder *holder = core->holder;
@@ -123,23 +119,11 @@ static pid_t core_spawn(struct core *core, int peer_fd)
     return pid;
 }
 
-static void core_hello(struct core *core)
-{
-    struct hold_message hello;
-
-    hold_message_init(&hello, HOLD_HELLO);
-    hello.argument = core->starts++;
-    hello.started_at_us = core->holder_started_at_us;
-    text_copy(hello.text, sizeof(hello.text), PACKAGE_VERSION);
-    (void) hold_message_send(core->link_fd, &hello, -1); /* an empty socket takes it */
-    slots_forget_told(&core->holder->slots);
-    core_tell_slots(core);
-}
-
 static int core_start(struct core *core)
 {
     sd_event *event = core->holder->event;
     CLEANUP_CLOSE int peer_fd = -1;
+    struct hold_message hello;
     int pair[2], r;
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
@@ -159,11 +143,15 @@ static int core_start(struct core *core)
     }
     (void) sd_event_source_set_description(core->child, "core");
     (void) sd_event_source_set_description(core->io, "core's link");
-    /* Before the timer: what it said while the holder itself was stopped counts. */
-    (void) sd_event_source_set_priority(core->io, SD_EVENT_PRIORITY_IMPORTANT);
     core_set_state(core, CORE_STARTING);
     core_arm(core, CORE_READY_TIMEOUT_US);
-    core_hello(core);
+    hold_message_init(&hello, HOLD_HELLO);
+    hello.argument = core->starts++;
+    hello.started_at_us = core->holder_started_at_us;
+    text_copy(hello.text, sizeof(hello.text), PACKAGE_VERSION);
+    (void) hold_message_send(core->link_fd, &hello, -1); /* an empty socket takes it */
+    slots_forget_told(&core->holder->slots);
+    core_tell_slots(core);
     return 0;
 
 failed:
@@ -172,6 +160,7 @@ failed:
     return r;
 }
 
+/* Returns in how many ms. */
 static uint64_t core_start_later(struct core *core)
 {
     uint64_t wait_us = restart_wait_us(&core->restart, core->was_ready, clock_monotonic_us());
@@ -223,10 +212,6 @@ static int core_on_child(sd_event_source *source, const siginfo_t *info, void *u
     return 0;
 }
 
-/* --- the link
- * -------------------------------------------------------------------------------------
- */
-
 static void core_on_sent(struct core *core, int r)
 {
     if (r < 0 && r != -EPIPE && r != -ECONNRESET) /* those: it is dying, its end will be seen */
@@ -239,17 +224,12 @@ void core_send(struct core *core, const struct hold_message *message, int fd)
         core_on_sent(core, hold_message_send(core->link_fd, message, fd));
 }
 
-static void core_finish_sync(struct core *core)
+void core_send_plain(struct core *core, enum hold_message_type type, int fd)
 {
-    static const enum hold_message_type last[] = {HOLD_SYNCED, HOLD_STOPPING};
     struct hold_message message;
 
-    core->synced = true;
-    (void) sd_event_source_set_io_events(core->io, EPOLLIN);
-    for (size_t i = 0; i < (core->holder->state == HOLDER_RUNNING ? 1 : 2); i++) {
-        hold_message_init(&message, last[i]);
-        core_send(core, &message, -1);
-    }
+    hold_message_init(&message, type);
+    core_send(core, &message, fd);
 }
 
 void core_tell_slots(struct core *core)
@@ -271,8 +251,13 @@ void core_tell_slots(struct core *core)
             return;
         slot->told = true;
     }
-    if (!core->synced)
-        core_finish_sync(core);
+    if (core->synced)
+        return;
+    core->synced = true;
+    (void) sd_event_source_set_io_events(core->io, EPOLLIN);
+    core_send_plain(core, HOLD_SYNCED, -1);
+    if (core->holder->state != HOLDER_RUNNING)
+        core_send_plain(core, HOLD_STOPPING, -1);
 }
 
 /* One message. 0, 1 if there was none, or a negative errno: the link is of no use any more. */
@@ -287,10 +272,8 @@ static int core_read(struct core *core)
         return length < 0 ? length : -ECONNRESET;
 
     int r = hold_message_check(&message, (size_t) length, true);
-    if (r >= 0 && fd >= 0)
-        r = -EBADMSG;
-    if (r < 0)
-        return r;
+    if (r < 0 || fd >= 0)
+        return -EPROTO;
     if (message.type == HOLD_READY) {
         core->was_ready = true;
         core_set_state(core, CORE_READY);
@@ -311,15 +294,13 @@ static int core_on_io(sd_event_source *source, int fd, uint32_t events, void *us
         core_tell_slots(core);
     for (int i = 0; i < MESSAGES_A_WAKEUP && r == 0 && core->io; i++)
         r = core_read(core);
-    if (r == -EBADMSG || r == -EPROTO) {
-        core->protocol_errors++;
-        log_error("core %d broke the protocol, for the %u. time", core->pid, core->protocol_errors);
-    }
+    if (r == -EPROTO)
+        log_warning("protocol errors of cores so far: %u", ++core->protocol_errors);
     if (r == -ECONNRESET) { /* it leaves by itself, and its exit status is worth waiting for */
         core->io = sd_event_source_disable_unref(core->io);
         core_arm(core, CORE_EXIT_TIMEOUT_US);
     } else if (r < 0) {
-        core_kill(core, "sent what is no message");
+        core_kill(core, r == -EPROTO ? "broke the protocol" : "can't be heard");
     }
     return 0;
 }
@@ -338,6 +319,8 @@ int core_new(struct core **ret, struct holder *holder)
         return r;
     }
     (void) sd_event_source_set_description(core->timer, "core's timer");
+    /* After the link: what it said while the holder itself was stopped counts. */
+    (void) sd_event_source_set_priority(core->timer, SD_EVENT_PRIORITY_IDLE);
     *ret = core;
     return 0;
 }

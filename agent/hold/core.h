@@ -26,6 +26,8 @@ bool core_is_alive(const struct core *core);
  */
 void core_send(struct core *core, const struct hold_message *message, int fd);
 
+void core_send_plain(struct core *core, enum hold_message_type type, int fd);
+
 /* Tells what changed in the slots. */
 void core_tell_slots(struct core *core);
 

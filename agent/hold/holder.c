@@ -28,25 +28,21 @@
     (2 * USEC_PER_SEC) /* the core's time to exit by itself; then to be killed                     \
                         */
 
-/* --- configuration
- * --------------------------------------------------------------------------------
- */
+static int fail(char error[CONFIG_ERROR_MAX], int r, const char *what)
+{
+    snprintf(error, CONFIG_ERROR_MAX, "%s: %s", what, strerror(-r));
+    return r;
+}
 
 static int load_image(const struct config_image *image, struct config **ret, int *ret_image_fd,
                       char error[CONFIG_ERROR_MAX])
 {
-    CLEANUP(config_freep) struct config *config = NULL;
-    int r = config_load(image, &config, error);
-    if (r < 0)
-        return r;
     int fd = config_image_to_fd(image);
-    if (fd < 0) {
-        snprintf(error, CONFIG_ERROR_MAX, "can't keep the configuration: %s", strerror(-fd));
-        return fd;
-    }
-    *ret = TAKE(config);
-    *ret_image_fd = fd;
-    return 0;
+    if (fd < 0)
+        return fail(error, fd, "can't keep the configuration");
+    int r = config_load(image, ret, error);
+    *ret_image_fd = r < 0 ? fd_close(fd) : fd;
+    return r;
 }
 
 int holder_read_config(const struct holder_options *options, struct config **ret, int *ret_image_fd,
@@ -91,7 +87,6 @@ static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
     CLEANUP(config_freep) struct config *config = NULL;
     CLEANUP_CLOSE int fd = -1;
-    struct hold_message message;
     int r = holder_read_config(holder->options, &config, &fd, error);
 
     if (r >= 0)
@@ -105,14 +100,9 @@ static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
         log_warning("health.listen and agent.runtime_dir take effect at a restart of agentd");
     put_in_force(holder, TAKE(config), TAKE_FD(fd));
     slots_reconfigure(&holder->slots);
-    hold_message_init(&message, HOLD_CONFIG);
-    core_send(holder->core, &message, holder->config_fd);
+    core_send_plain(holder->core, HOLD_CONFIG, holder->config_fd);
     return 0;
 }
-
-/* --- stop
- * -----------------------------------------------------------------------------------------
- */
 
 static void arm_deadline(struct holder *holder, uint64_t wait_us)
 {
@@ -141,7 +131,6 @@ static void leave(struct holder *holder, bool kill_core)
 static void stop(struct holder *holder)
 {
     const struct config *config = holder->config;
-    struct hold_message message;
     unsigned drain_s = 0;
 
     for (size_t i = 0; i < config->n_apps; i++)
@@ -152,8 +141,7 @@ static void stop(struct holder *holder)
     holder->state = HOLDER_STOPPING;
     sd_notifyf(false, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, wait_us + 3 * LEAVE_STEP_US);
     arm_deadline(holder, wait_us);
-    hold_message_init(&message, HOLD_STOPPING);
-    core_send(holder->core, &message, -1);
+    core_send_plain(holder->core, HOLD_STOPPING, -1);
     holder_child_gone(holder);
 }
 
@@ -186,10 +174,6 @@ static int holder_on_signal(sd_event_source *source, const struct signalfd_sigin
         leave(holder, true);
     return 0;
 }
-
-/* --- requests
- * -------------------------------------------------------------------------------------
- */
 
 static void refuse(struct holder *holder, const struct hold_message *request, int error,
                    const char *why)
@@ -245,10 +229,6 @@ int holder_on_request(struct holder *holder, const struct hold_message *request)
     return 0;
 }
 
-/* --- start
- * ----------------------------------------------------------------------------------------
- */
-
 /* What systemd hands in: our own store, and a socket unit's. Returns the stored image or -1. */
 static int adopt_descriptors(struct holder *holder)
 {
@@ -268,8 +248,8 @@ static int adopt_descriptors(struct holder *holder)
         else if (listeners_adopt(&holder->listeners, fd, name) < 0)
             log_warning("no memory to keep descriptor %s, ignoring", name);
     }
-    for (int i = 0; i < n; i++)
-        free(names[i]);
+    while (n > 0)
+        free(names[--n]);
     free(names);
     return config_fd;
 }
@@ -300,12 +280,6 @@ static void share_control(const struct holder *holder)
         log_warning("control.group %s does not exist; only the agent's own group may read", name);
     else if (group && chown(holder->control_path, (uid_t) -1, group->gr_gid) < 0)
         log_warning_errno(errno, "can't give %s to group %s: %m", holder->control_path, name);
-}
-
-static int fail(char error[CONFIG_ERROR_MAX], int r, const char *what)
-{
-    snprintf(error, CONFIG_ERROR_MAX, "%s: %s", what, strerror(-r));
-    return r;
 }
 
 /* All that can fail for reasons of the machine, before anything is started. */
@@ -373,8 +347,7 @@ static void holder_done(struct holder *holder)
 {
     if (holder->notify_fd >= 0)
         (void) unlink(holder->notify_path);
-    if (!getenv("NOTIFY_SOCKET")) /* else they are in the store, for a restart, and systemd removes
-                                     the directory */
+    if (!getenv("NOTIFY_SOCKET")) /* else the store keeps them for a restart */
         listeners_unlink(&holder->listeners);
     core_free(holder->core);
     slots_done(&holder->slots);
@@ -419,6 +392,7 @@ int holder_run(const struct holder_options *options)
     } else {
         holder.cgroup_fd = cgroup_open();
         status = sd_event_loop(holder.event) == 0 ? 0 : EXIT_CODE_FAILED;
+        slots_kill_all(&holder.slots); /* none is left, unless the loop has failed */
     }
     holder_done(&holder);
     return status;

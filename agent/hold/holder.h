@@ -7,7 +7,7 @@
 
 #include "agent/hold/listeners.h"
 #include "agent/hold/slots.h"
-#include "agent/hold/spawn.h"
+#include "common/base/spawn.h"
 
 #include <systemd/sd-event.h>
 

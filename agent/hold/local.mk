@@ -14,7 +14,6 @@ agentd_SOURCES = \
 	agent/hold/main.c \
 	agent/hold/restart.c agent/hold/restart.h \
 	agent/hold/slots.c agent/hold/slots.h \
-	agent/hold/spawn.c agent/hold/spawn.h \
 	agent/hold/store.c agent/hold/store.h
 agentd_LDADD = agent/libmessages.a common/libschema.a common/libbase.a $(SYSTEMD_LIBS) $(LIBCONFIG_LIBS)
 
@@ -34,7 +33,7 @@ tests_unit_test_hold_message_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_hold_message_LDADD = agent/libmessages.a common/libbase.a $(CMOCKA_LIBS)
 tests_unit_test_hold_restart_SOURCES = tests/unit/test-hold-restart.c agent/hold/restart.c
 tests_unit_test_hold_restart_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_hold_restart_LDADD = $(CMOCKA_LIBS)
+tests_unit_test_hold_restart_LDADD = common/libbase.a $(CMOCKA_LIBS)
 endif
 
 if ENABLE_FUZZ

@@ -26,14 +26,7 @@ static const char help[] =
     "Runs in the foreground. SIGTERM or SIGINT: drain and stop; a second one: at once.\n"
     "SIGHUP: reload the configuration. See agentd(8), agentd.conf(5) and agentctl(1).\n";
 
-enum {
-    OPTION_CONFIG = 256,
-    OPTION_DIRECTORY,
-    OPTION_LIBEXEC,
-    OPTION_CHECK,
-    OPTION_VERSION,
-    OPTION_HELP
-};
+enum { OPT_CONFIG, OPT_DIRECTORY, OPT_LIBEXEC, OPT_CHECK, OPT_VERSION, OPT_HELP };
 
 static int check(const struct holder_options *options)
 {
@@ -66,38 +59,35 @@ static int run(const struct holder_options *options)
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"config", required_argument, NULL, OPTION_CONFIG},
-        {"config-dir", required_argument, NULL, OPTION_DIRECTORY},
-        {"libexec", required_argument, NULL, OPTION_LIBEXEC},
-        {"check", no_argument, NULL, OPTION_CHECK},
-        {"version", no_argument, NULL, OPTION_VERSION},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {},
-    };
+        {"config", required_argument, NULL, OPT_CONFIG},
+        {"config-dir", required_argument, NULL, OPT_DIRECTORY},
+        {"libexec", required_argument, NULL, OPT_LIBEXEC},
+        {"check", no_argument, NULL, OPT_CHECK},
+        {"version", no_argument, NULL, OPT_VERSION},
+        {"help", no_argument, NULL, OPT_HELP},
+        {}};
     struct holder_options options = {.config_path = AGENTD_SYSCONFDIR "/agentd/agentd.conf",
                                      .libexec_directory = AGENTD_LIBEXECDIR};
+    const char **const texts[] = {&options.config_path, &options.config_directory,
+                                  &options.libexec_directory};
     CLEANUP_FREE char *directory = NULL, *copy = NULL;
     bool only_check = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
         switch (option) {
-        case OPTION_CONFIG:
-            options.config_path = optarg;
+        case OPT_CONFIG:
+        case OPT_DIRECTORY:
+        case OPT_LIBEXEC:
+            *texts[option] = optarg;
             break;
-        case OPTION_DIRECTORY:
-            options.config_directory = optarg;
-            break;
-        case OPTION_LIBEXEC:
-            options.libexec_directory = optarg;
-            break;
-        case OPTION_CHECK:
+        case OPT_CHECK:
             only_check = true;
             break;
-        case OPTION_VERSION:
+        case OPT_VERSION:
             puts("agentd " PACKAGE_VERSION);
             return EXIT_CODE_OK;
-        case OPTION_HELP:
+        case OPT_HELP:
             fputs(help, stdout);
             return EXIT_CODE_OK;
         default: /* getopt_long has said what is wrong */

@@ -2,6 +2,7 @@
 /* Two regimes: a token bucket for cores that worked, exponential backoff for those that did not. */
 #include "agent/hold/restart.h"
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/macro.h"
 
@@ -24,7 +25,6 @@ uint64_t restart_wait_us(struct restart *restart, bool was_ready, uint64_t now_u
         return restart->refilled_at_us + (restart->spent - RESTART_BURST) * USEC_PER_SEC - now_us;
     }
 
-    unsigned doublings = MIN(restart->failures, 16u);
-    restart->failures++;
-    return MIN(RESTART_WAIT_MIN_US << doublings, RESTART_WAIT_MAX_US);
+    const struct backoff backoff = {RESTART_WAIT_MIN_US, RESTART_WAIT_MAX_US};
+    return backoff_bound_us(&backoff, restart->failures++);
 }

@@ -19,14 +19,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-journal.h>
 
 _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in the gate");
+_Static_assert(SPAWN_ENV_MAX >= CONFIG_ENV_MAX + 16, "the app's variables and ours");
 
-#define WORKER_NAME_MAX  (APP_NAME_MAX + 12) /* "<app>.<slot>" */
-#define STORE_NAME_MAX   (WORKER_NAME_MAX + 32)
-#define LOG_ROTATE_BYTES (4 * 1024 * 1024) /* a log file that grew past this is set aside */
+#define WORKER_NAME_MAX (APP_NAME_MAX + 12) /* "<app>.<slot>" */
+#define STORE_NAME_MAX  (WORKER_NAME_MAX + 32)
 
 void slots_init(struct slots *slots, struct holder *holder)
 {
@@ -64,23 +63,21 @@ static struct app *find_app(const struct slots *slots, const char *name)
 static struct app *find_or_add_app(struct slots *slots, const char *name)
 {
     struct app *app = find_app(slots, name);
-    if (app)
+    int gate_fd = app ? -1 : accept_gate_new_fd();
+    if (gate_fd < 0)
         return app;
     app = calloc(1, sizeof(*app));
-    if (!app)
-        return NULL;
-    app->holder = slots->holder;
-    text_copy(app->name, sizeof(app->name), name);
-    for (size_t i = 0; i < APP_SLOTS_MAX; i++)
-        app->slots[i].app = app;
-    app->gate_fd = accept_gate_new_fd();
-    if (app->gate_fd < 0) {
-        free(app);
+    if (!app) {
+        fd_close(gate_fd);
         return NULL;
     }
     app->next = slots->apps;
-    slots->apps = app;
-    return app;
+    app->holder = slots->holder;
+    app->gate_fd = gate_fd;
+    text_copy(app->name, sizeof(app->name), name);
+    for (size_t i = 0; i < APP_SLOTS_MAX; i++)
+        app->slots[i].app = app;
+    return slots->apps = app;
 }
 
 static unsigned number_of(const struct slot *slot)
@@ -152,10 +149,10 @@ void slots_reconfigure(struct slots *slots)
         app->user_known = false;
         if (app->in_use > 0 || (config && config->enabled)) {
             at = &app->next;
-            continue;
+        } else {
+            *at = app->next;
+            free_app(app);
         }
-        *at = app->next;
-        free_app(app);
     }
     listeners_prune(&holder->listeners, slots_in_use, slots);
 }
@@ -165,17 +162,15 @@ void slots_adopt(struct slots *slots, int take_fd, const char *name)
 {
     CLEANUP_CLOSE int fd = take_fd;
     char app_name[APP_NAME_MAX + 1], number[8];
+    struct app *app = NULL;
     uint64_t n, serial;
     int end = 0;
 
-    if (sscanf(name, STORE_SLOT "%31[a-z0-9-].%7[0-9].%n", app_name, number, &end) != 2 || !end ||
-        text_parse_u64(number, 1, APP_SLOTS_MAX, &n) < 0 ||
-        text_parse_u64(name + end, 1, UINT64_MAX - 1, &serial) < 0 ||
-        !memfd_is_sealed(fd, sizeof(struct scoreboard))) {
-        store_drop(name);
-        return;
-    }
-    struct app *app = find_or_add_app(slots, app_name);
+    if (sscanf(name, STORE_SLOT "%31[a-z0-9-].%7[0-9].%n", app_name, number, &end) == 2 && end &&
+        text_parse_u64(number, 1, APP_SLOTS_MAX, &n) >= 0 &&
+        text_parse_u64(name + end, 1, UINT64_MAX - 1, &serial) >= 0 &&
+        memfd_is_sealed(fd, sizeof(struct scoreboard)))
+        app = find_or_add_app(slots, app_name);
     if (!app || app->slots[n - 1].state != HOLD_SLOT_EMPTY) {
         store_drop(name);
         return;
@@ -189,15 +184,10 @@ void slots_adopt(struct slots *slots, int take_fd, const char *name)
     slots->last_serial = MAX(slots->last_serial, serial);
 }
 
-/* --- start
- * -----------------------------------------------------------------------------------------
- */
-
-/* Where a worker's stdout and stderr go: the journal, or a file where there is none. */
+/* stdout and stderr: the journal; where there is none, a file, which the core keeps bounded. */
 static int open_output(const struct holder *holder, const char *name)
 {
-    char path[CONFIG_STRING_MAX + WORKER_NAME_MAX + 16], older[sizeof(path) + 2];
-    struct stat status;
+    char path[CONFIG_STRING_MAX + WORKER_NAME_MAX + 16];
 
     if (getenv("JOURNAL_STREAM")) {
         int fd = sd_journal_stream_fd(name, LOG_INFO, true);
@@ -210,9 +200,6 @@ static int open_output(const struct holder *holder, const char *name)
     if (r < 0)
         return r;
     snprintf(path, sizeof(path), "%s/log/%s.log", holder->runtime_dir, name);
-    snprintf(older, sizeof(older), "%s.1", path);
-    if (stat(path, &status) == 0 && status.st_size > LOG_ROTATE_BYTES)
-        (void) rename(path, older);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
     return fd < 0 ? -errno : fd;
 }
@@ -225,7 +212,7 @@ static int choose_user(const struct holder *holder, struct app *app,
     if ((!config->user[0] && !config->group[0]) || !holder->means.switch_user)
         return 0;
     if (!app->user_known) {
-        int r = spawn_user_find(config, &app->user);
+        int r = spawn_user_find(config->user, config->group, &app->user);
         if (r < 0)
             return r;
         app->user_known = true;
@@ -298,16 +285,16 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     return pid;
 }
 
-/* --- the end -------------------------------------------------------------------------------------
+/*
+ * To all that is left of a worker. Itself is not reaped yet, so its group's id can't be another's.
+ * The group also where there is a control group: one just forked may not have entered it yet.
  */
-
-/* All that is left of a worker. Itself is not reaped yet, so its group's id can't be another's. */
 static void kill_worker(const struct slot *slot)
 {
     char name[WORKER_NAME_MAX];
 
-    if (!cgroup_kill(slot->app->holder->cgroup_fd, name_of(slot, name)))
-        (void) kill(-slot->pid, SIGKILL);
+    (void) kill(-slot->pid, SIGKILL);
+    cgroup_kill(slot->app->holder->cgroup_fd, name_of(slot, name));
 }
 
 /* A killed worker leaves its last words in the gate, and its siblings would wait for it. */
@@ -345,10 +332,6 @@ void slots_kill_all(struct slots *slots)
             if (app->slots[i].state == HOLD_SLOT_RUNNING)
                 kill_worker(&app->slots[i]);
 }
-
-/* --- what the core asks for
- * ------------------------------------------------------------------------
- */
 
 static int start(struct slots *slots, const struct hold_message *request, const char **why)
 {

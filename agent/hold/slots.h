@@ -6,7 +6,7 @@
 #pragma once
 
 #include "agent/hold/messages.h"
-#include "agent/hold/spawn.h"
+#include "common/base/spawn.h"
 
 #include <systemd/sd-event.h>
 

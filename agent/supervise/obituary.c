@@ -3,7 +3,7 @@
 #include "agent/supervise/obituary.h"
 
 #include "common/base/clock.h"
-#include "common/schema/contract.h"
+#include "common/base/spawn.h"
 
 #include <signal.h>
 #include <stdio.h>

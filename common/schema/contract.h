@@ -45,14 +45,3 @@ enum exit_code {
     EXIT_CODE_TIMED_OUT = 6,
     EXIT_CODE_REFUSED = 7,
 };
-
-/* Exit statuses of a worker that could not be started, as systemd.exec(5) numbers them. */
-enum spawn_exit {
-    SPAWN_EXIT_CHDIR = 200,
-    SPAWN_EXIT_FDS = 202,
-    SPAWN_EXIT_EXEC = 203,
-    SPAWN_EXIT_GROUP = 216,
-    SPAWN_EXIT_USER = 217,
-    SPAWN_EXIT_CAPABILITIES = 218,
-    SPAWN_EXIT_CGROUP = 219,
-};

@@ -18,7 +18,7 @@ def test_a_new_core_is_told_all(holder):
     living, dying = core.start("web", 2), core.start("api", 1)
     core.ask(h.KILL, dying)
     core.expect_dead(dying)
-    with mmap.mmap(core.fds["ledger"], h.LEDGER_SIZE) as ledger:
+    with mmap.mmap(core.fds["ledger"], 4096) as ledger:
         ledger[:5] = b"notes"
     os.pwrite(living.fd, b"counted", 4096)
     os.pwrite(dying.fd, b"counted too", 4096)

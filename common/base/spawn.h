@@ -1,24 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starting a process without capabilities: everything is made ready before the fork, and the child
- * makes only async-signal-safe calls. Knows neither slots nor the core.
+ * Starting a process without capabilities, in a process group of its own, that dies with this one:
+ * everything is made ready before the fork, and the child makes only async-signal-safe calls.
  */
 #pragma once
 
 #include "common/base/macro.h"
-#include "common/schema/config.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define SPAWN_FDS_MAX    8
-#define SPAWN_ENV_MAX    (CONFIG_ENV_MAX + 16)
+#define SPAWN_ENV_MAX    96
 #define SPAWN_GROUPS_MAX 64
+
+/* Exit statuses of a child that could not be started, as systemd.exec(5) numbers them. */
+enum spawn_exit {
+    SPAWN_EXIT_CHDIR = 200,
+    SPAWN_EXIT_FDS = 202,
+    SPAWN_EXIT_EXEC = 203,
+    SPAWN_EXIT_GROUP = 216,
+    SPAWN_EXIT_USER = 217,
+    SPAWN_EXIT_CAPABILITIES = 218,
+    SPAWN_EXIT_CGROUP = 219,
+};
 
 /* What this process may do for its children; found out once. */
 struct spawn_means {
     bool switch_user;      /* has CAP_SETUID and CAP_SETGID */
-    bool protected_by_oom; /* its own oom_score_adj is negative: workers get 0 */
-    unsigned long nofile;  /* the soft limit that children get; the holder's own is raised */
+    bool protected_by_oom; /* its own oom_score_adj is negative: children with a cgroup get 0 */
+    unsigned long nofile;  /* the soft limit that children get; this process's own is raised */
 };
 
 struct spawn_user {
@@ -45,8 +56,11 @@ struct spawn { /* zeroed, then filled in; descriptors and strings borrowed unles
 
 void spawn_means_init(struct spawn_means *means); /* also raises RLIMIT_NOFILE */
 
-/* Looks up an app's user and groups; blocks on the name service. 0 or a negative errno. */
-int spawn_user_find(const struct config_app *app, struct spawn_user *ret);
+/*
+ * Looks up a user with its groups ("": this process's, with |group| alone) and a group ("": the
+ * user's); blocks on the name service. 0, -ESRCH, or another negative errno.
+ */
+int spawn_user_find(const char *user, const char *group, struct spawn_user *ret);
 
 /* Adds "NAME=value"; if NAME is there already, nothing. */
 void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fork, and the order in which a child loses what it must not have. */
-#include "agent/hold/spawn.h"
+#include "common/base/spawn.h"
 
 #include "common/base/files.h"
-#include "common/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -43,34 +44,32 @@ void spawn_means_init(struct spawn_means *means)
     }
 }
 
-int spawn_user_find(const struct config_app *app, struct spawn_user *ret)
+int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 {
-    struct spawn_user user = {.uid = getuid(), .gid = getgid()};
+    struct spawn_user found = {.uid = getuid(), .gid = getgid()};
     int n = SPAWN_GROUPS_MAX;
 
     errno = 0;
-    if (app->user[0]) {
-        const struct passwd *passwd = getpwnam(app->user);
+    if (user[0]) {
+        const struct passwd *passwd = getpwnam(user);
         if (!passwd)
             return errno ? -errno : -ESRCH;
-        user.uid = passwd->pw_uid;
-        user.gid = passwd->pw_gid;
+        found.uid = passwd->pw_uid;
+        found.gid = passwd->pw_gid;
     }
-    if (app->group[0]) {
-        const struct group *group = getgrnam(app->group);
-        if (!group)
+    if (group[0]) {
+        const struct group *entry = getgrnam(group);
+        if (!entry)
             return errno ? -errno : -ESRCH;
-        user.gid = group->gr_gid;
+        found.gid = entry->gr_gid;
     }
-    if (app->user[0]) {
-        if (getgrouplist(app->user, user.gid, user.groups, &n) < 0)
-            return -E2BIG;
-    } else {
-        user.groups[0] = user.gid;
+    found.groups[0] = found.gid;
+    if (!user[0])
         n = 1;
-    }
-    user.n_groups = (size_t) n;
-    *ret = user;
+    else if (getgrouplist(user, found.gid, found.groups, &n) < 0)
+        return -E2BIG;
+    found.n_groups = (size_t) n;
+    *ret = found;
     return 0;
 }
 
@@ -156,11 +155,13 @@ static void child_reset_signals(void)
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* All are CLOEXEC; their copies at 0 to 2 and from 3 on are not. */
+/* All are CLOEXEC, but what this process itself inherited; the copies at 0 to 2 and from 3 on are
+ * not. */
 static void child_place_fds(const struct spawn *spawn)
 {
     int high[SPAWN_FDS_MAX];
 
+    (void) close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < spawn->n_fds; i++) { /* first out of the way of each other */
         high[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, 3 + SPAWN_FDS_MAX);
         if (high[i] < 0)
@@ -196,7 +197,7 @@ static void child_leave_protection(const struct spawn *spawn)
 
 /* setuid keeps the capabilities when neither user is root, and clears PDEATHSIG: so in this order.
  */
-static void child_drop_privileges(const struct spawn *spawn, pid_t holder)
+static void child_drop_privileges(const struct spawn *spawn, pid_t parent)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
@@ -213,8 +214,8 @@ static void child_drop_privileges(const struct spawn *spawn, pid_t holder)
         child_fail(SPAWN_EXIT_CAPABILITIES, "clearing capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         child_fail(SPAWN_EXIT_CAPABILITIES, "setting no_new_privs");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != holder)
-        _exit(SPAWN_EXIT_EXEC); /* the holder is gone already: nobody to tell */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+        _exit(SPAWN_EXIT_EXEC); /* the parent is gone already: nobody to tell */
 }
 
 /* Without leading zeros: sd_listen_fds(3) would read those as octal. */
@@ -231,13 +232,13 @@ static void child_write_listen_pid(const struct spawn *spawn)
             memcpy(spawn->environment[i] + prefix, digits + at, sizeof(digits) - at);
 }
 
-static _Noreturn void child_run(const struct spawn *spawn, pid_t holder)
+static _Noreturn void child_run(const struct spawn *spawn, pid_t parent)
 {
     (void) setpgid(0, 0);
     child_reset_signals();
     child_place_fds(spawn);
     child_leave_protection(spawn);
-    child_drop_privileges(spawn, holder);
+    child_drop_privileges(spawn, parent);
     if (chdir(spawn->directory[0] ? spawn->directory : "/") < 0)
         child_fail(SPAWN_EXIT_CHDIR, spawn->directory);
     child_write_listen_pid(spawn);
@@ -247,7 +248,7 @@ static _Noreturn void child_run(const struct spawn *spawn, pid_t holder)
 
 pid_t spawn_run(struct spawn *spawn)
 {
-    pid_t holder = getpid();
+    pid_t parent = getpid();
 
     if (spawn->error < 0)
         return spawn->error;
@@ -255,7 +256,7 @@ pid_t spawn_run(struct spawn *spawn)
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        child_run(spawn, holder);
+        child_run(spawn, parent);
     (void) setpgid(pid, pid); /* both sides do: whoever comes first, a kill of the group finds it */
     return pid;
 }
