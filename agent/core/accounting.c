@@ -12,10 +12,13 @@
 #include <errno.h>
 #include <math.h>
 
+#define IN_FLIGHT_PLAUSIBLE (1u << 20) /* more than a process can have descriptors */
+
 struct board {
     const struct scoreboard *memory; /* NULL: none */
     uint64_t serial;
     uint64_t requests; /* at the last sample */
+    bool is_bad;       /* scribbled over: nothing in it is shown or counted any more */
 };
 
 struct account {
@@ -106,6 +109,7 @@ void accounting_open(struct accounting *accounting, unsigned app, unsigned slot,
                           ledger_app_name(accounting->ledger, app), slot);
     board->serial = serial;
     board->requests = 0;
+    board->is_bad = false;
 }
 
 static void sample_board(struct accounting *accounting, unsigned app, unsigned slot)
@@ -117,7 +121,7 @@ static void sample_board(struct accounting *accounting, unsigned app, unsigned s
 
     if (!board->memory)
         return;
-    readable = scoreboard_read(board->memory, &tally) >= 0;
+    readable = !board->is_bad && scoreboard_read(board->memory, &tally) >= 0;
     if (request_meter_update(account->meter, board->serial, readable ? &tally : NULL) ==
         REQUEST_METER_FROZEN) {
         struct event event = {.level = LOG_WARNING,
@@ -127,8 +131,9 @@ static void sample_board(struct accounting *accounting, unsigned app, unsigned s
 
         text_copy(event.app, sizeof(event.app), ledger_app_name(accounting->ledger, app));
         events_add(ledger_events(accounting->ledger), &event, clock_realtime_us());
+        board->is_bad = true;
     }
-    if (readable)
+    if (readable && !board->is_bad)
         board->requests = tally_requests(&tally);
 }
 
@@ -267,8 +272,10 @@ double accounting_quantile_ms(const struct accounting *accounting, unsigned app,
 uint32_t accounting_in_flight(const struct accounting *accounting, unsigned app, unsigned slot)
 {
     const struct board *board = board_of(accounting, app, slot);
+    uint32_t in_flight =
+        board && board->memory && !board->is_bad ? scoreboard_in_flight(board->memory) : 0;
 
-    return board && board->memory ? scoreboard_in_flight(board->memory) : 0;
+    return in_flight <= IN_FLIGHT_PLAUSIBLE ? in_flight : 0;
 }
 
 uint64_t accounting_requests(const struct accounting *accounting, unsigned app, unsigned slot)
