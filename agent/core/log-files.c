@@ -49,7 +49,9 @@ int log_files_cut(const char *path, uint64_t limit_bytes, size_t keep_bytes)
         CLEANUP_CLOSE int fd = -1;
         struct stat st;
 
-        if (!suffix || strcmp(suffix, ".log") != 0)
+        if (!suffix || strcmp(suffix, ".log") != 0 ||
+            fstatat(dirfd(directory), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            (uint64_t) st.st_size <= limit_bytes)
             continue;
         fd = openat(dirfd(directory), entry->d_name,
                     O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
