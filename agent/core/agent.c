@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOG_CUT_TICKS 60u /* how often log files are looked at */
+#define LOG_CUT_NOTE_TICKS 60u /* a flood of log lines is no reason for a flood of events */
 
 struct agent {
     sd_event *event;
@@ -43,7 +43,7 @@ struct agent {
     char log_directory[CONFIG_STRING_MAX + 8];
     enum node_state node;
     unsigned core_starts;
-    unsigned ticks;
+    unsigned ticks_to_note; /* until a cut log file is an event again */
     uint64_t unit_started_at_us, started_at_us;
     bool serving;   /* listeners are open */
     bool reloading; /* the holder was asked to */
@@ -177,14 +177,25 @@ static void refresh_later(void *userdata)
         (void) sd_event_source_set_enabled(agent->refresh, SD_EVENT_ONESHOT);
 }
 
+/* At each tick: a worker may fill a disk within seconds. */
+static void cut_logs(struct agent *agent)
+{
+    int n = log_files_cut(agent->log_directory, LOG_FILE_LIMIT_BYTES, LOG_FILE_KEEP_BYTES);
+
+    agent->ticks_to_note -= agent->ticks_to_note > 0;
+    if (n <= 0 || agent->ticks_to_note > 0)
+        return;
+    agent->ticks_to_note = LOG_CUT_NOTE_TICKS;
+    note_event(agent, LOG_INFO, "log-cut",
+               "a worker's log file was over its limit: its oldest lines are dropped");
+}
+
 static void on_tick(void *userdata)
 {
     struct agent *agent = userdata;
 
-    if (agent->log_directory[0] && ++agent->ticks % LOG_CUT_TICKS == 0 &&
-        log_files_cut(agent->log_directory, LOG_FILE_LIMIT_BYTES, LOG_FILE_KEEP_BYTES) > 0)
-        note_event(agent, LOG_INFO, "log-cut",
-                   "a worker's log file was over its limit: its oldest lines are dropped");
+    if (agent->log_directory[0])
+        cut_logs(agent);
     refresh_later(agent);
 }
 
@@ -260,8 +271,8 @@ static void on_config(struct agent *agent, int fd)
     size_t n;
 
     int r = load_config(fd, &config, text);
-    if (r >= 0)
-        r = observer_configure(agent->observer, config);
+    if (r >= 0 && (r = observer_configure(agent->observer, config)) < 0)
+        snprintf(text, sizeof(text), "%s", strerror(-r));
     if (r < 0) {
         log_error("a configuration that the holder has accepted does not load here, keeping the "
                   "old one: %s",
