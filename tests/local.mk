@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+# What the integration tests hold against the supervisor; it links nothing of ours.
+noinst_PROGRAMS += tests/tools/bad-worker
+tests_tools_bad_worker_SOURCES = tests/tools/bad-worker.c
+
 EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 	tests/integration/support/__init__.py tests/integration/support/daemon.py \
 	tests/integration/support/holder.py tests/integration/support/holder_fixtures.py \
 	tests/integration/test_hold_core.py tests/integration/test_hold_start.py \
 	tests/integration/test_hold_systemd.py tests/integration/test_hold_workers.py \
 	tests/integration/support/libconfig.py tests/integration/support/load_generator.py \
-	tests/integration/support/processes.py
+	tests/integration/support/processes.py \
+	tests/integration/test_bad_workers.py
 EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \
 	tests/system/guest/container_tests.py tests/system/guest/runner.py \
 	tests/system/guest/unit.py tests/system/guest/vm_tests.py
