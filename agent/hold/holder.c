@@ -393,6 +393,7 @@ int holder_run(const struct holder_options *options)
         holder.cgroup_fd = cgroup_open();
         status = sd_event_loop(holder.event) == 0 ? 0 : EXIT_CODE_FAILED;
         slots_kill_all(&holder.slots); /* none is left, unless the loop has failed */
+        store_drop(STORE_CONFIG);      /* it is for recovery: a start that was asked for reads */
     }
     holder_done(&holder);
     return status;

@@ -105,6 +105,16 @@ def test_ready_status_watchdog_and_stop(holder, systemd):
     assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in systemd.said)
 
 
+def test_the_stored_configuration_is_for_recovery(holder, systemd):
+    holder.start(**systemd.options())
+    assert holder.stop() == 0
+    names = systemd.names()
+    assert "config" not in names and "ledger" in names  # listeners and notes wait for a restart
+    holder.config_path.write_text("nonsense = 1;\n")
+    holder.launch(**systemd.options())
+    assert holder.wait_exit() == 2
+
+
 def test_the_store_follows(holder, systemd):
     listeners = [f"listen.127.0.0.1_{holder.health_port}", f"listen.{holder.run_dir}/control.sock"]
     always = ["config", "ledger", *listeners]
