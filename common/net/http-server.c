@@ -236,11 +236,30 @@ static void close_quiet_connections(struct http_server *server)
     }
 }
 
+/*
+ * libmicrohttpd watches edges and stops reading after a short read, so an end of input that came
+ * together with a request is never seen. Who fell quiet in the last second is asked once.
+ */
+static void close_half_closed_connections(struct http_server *server)
+{
+    struct http_connection *c, *previous;
+
+    for (c = server->quiet.last; c && c->quiet_since_tick + 1 >= server->tick; c = previous) {
+        char byte;
+
+        previous = c->previous;
+        if (c->quiet_since_tick + 1 == server->tick &&
+            recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+            shutdown(c->fd, SHUT_RDWR);
+    }
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct http_server *server = userdata;
 
     server->tick++;
+    close_half_closed_connections(server);
     if (server->options.idle_timeout_s > 0)
         close_quiet_connections(server);
     server_run(server);

@@ -131,10 +131,12 @@ static void test_garbage(void **state)
         int fd = harness_connect(&h);
         unsigned status;
         char *answer;
+        bool closed;
 
         harness_send(&h, fd, CASES[i].text, CASES[i].length);
         shutdown(fd, SHUT_WR);
-        answer = harness_read(&h, fd, 99, NULL);
+        answer = harness_read(&h, fd, 99, &closed);
+        assert_true(closed);
         status = status_of(answer);
         if (status != 0 && (status < 400 || status > 599))
             fail_msg("case %zu: %s", i, answer);
@@ -288,6 +290,29 @@ static void test_lively_connection_stays(void **state)
     harness_stop(&h);
 }
 
+/* The client has said all and waits for the end, as `nc -N` does. */
+static void test_half_closed(void **state)
+{
+    static const char request[] = "GET / HTTP/1.1\r\n" HOST "\r\n";
+    struct harness h;
+    uint64_t begin_us = clock_monotonic_us();
+    bool closed;
+    char *answer;
+    int fd;
+
+    harness_start(&h, NULL);
+    fd = harness_connect(&h);
+    harness_send(&h, fd, request, sizeof(request) - 1);
+    shutdown(fd, SHUT_WR);
+    answer = harness_read(&h, fd, 99, &closed);
+    assert_int_equal(status_of(answer), 200);
+    assert_true(closed);
+    assert_true(clock_monotonic_us() - begin_us < 3 * USEC_PER_SEC);
+    free(answer);
+    close(fd);
+    harness_stop(&h);
+}
+
 /* A body that stops half-way: closed, counted as lost, and no handler. */
 static void test_stalled_body(void **state)
 {
@@ -368,12 +393,12 @@ static void test_resets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smuggling),    cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_garbage),      cmocka_unit_test(test_percent_garbage),
-        cmocka_unit_test(test_long_heads),   cmocka_unit_test(test_many_headers),
-        cmocka_unit_test(test_slow_heads),   cmocka_unit_test(test_lively_connection_stays),
-        cmocka_unit_test(test_stalled_body), cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_resets),
+        cmocka_unit_test(test_smuggling),      cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_garbage),        cmocka_unit_test(test_percent_garbage),
+        cmocka_unit_test(test_long_heads),     cmocka_unit_test(test_many_headers),
+        cmocka_unit_test(test_slow_heads),     cmocka_unit_test(test_lively_connection_stays),
+        cmocka_unit_test(test_half_closed),    cmocka_unit_test(test_stalled_body),
+        cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_resets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
