@@ -52,8 +52,16 @@ void http_head_begin(struct http_head *head, const char *version)
 
 void http_head_end(struct http_head *head, const char *method, size_t head_bytes)
 {
-    if (head->next + LINE_END_BYTES != method + head_bytes)
-        head->has_gap = true;
+    if (head_bytes != HTTP_HEAD_BYTES_OLD)
+        head->has_gap |= http_head_length(head, method) != head_bytes;
+    else if (!head->has_gap)
+        /* The end isn't known, but what lies there: LF, and the empty line's CR and LF. */
+        head->has_gap = head->next[-1] || head->next[0] || head->next[1];
+}
+
+size_t http_head_length(const struct http_head *head, const char *method)
+{
+    return (size_t) (head->next - method) + LINE_END_BYTES;
 }
 
 void http_head_add(struct http_head *head, const char *name, const char *value)

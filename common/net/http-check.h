@@ -29,11 +29,17 @@ struct http_head {
  * The strings must be those in libmicrohttpd's buffer, where each CR, LF and colon was replaced by
  * a NUL. So a head is one chain of them, and what libmicrohttpd hides shows as a gap in it: a
  * folded line, a bare LF or CR as line end, a NUL in a value, a head that ended at a line beginning
- * with a colon. |value| may be NULL. |head_bytes| counts from |method|.
+ * with a colon. |value| may be NULL. |head_bytes| counts from |method|; before 0.9.74 it was minus
+ * the last line's length: HTTP_HEAD_BYTES_OLD if that was just CR and LF.
  */
+#define HTTP_HEAD_BYTES_OLD ((size_t) -2)
+
 void http_head_begin(struct http_head *head, const char *version);
 void http_head_add(struct http_head *head, const char *name, const char *value);
 void http_head_end(struct http_head *head, const char *method, size_t head_bytes);
+
+/* The length that the chain gives; only without a gap. */
+size_t http_head_length(const struct http_head *head, const char *method);
 
 /*
  * Whether the head may be served: |version| is "HTTP/1.1" or so. Refuses what two servers in a

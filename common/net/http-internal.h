@@ -80,6 +80,8 @@ struct http_server {
     struct connection_list busy;
     uint64_t tick; /* seconds, while the timer runs */
     unsigned connections;
+    unsigned opening; /* added, and not announced by libmicrohttpd: from 1.0 on that comes later */
+    unsigned connections_peak; /* since memory was last given back */
     unsigned in_flight;
     unsigned begun; /* requests, in this round of MHD_run() */
     bool running;   /* inside MHD_run() */

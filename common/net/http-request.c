@@ -139,27 +139,26 @@ static void request_route(struct http_request *request)
 }
 
 /* Whether libmicrohttpd could still write an answer beside this head. */
-static bool head_fits(const struct http_head *head, size_t head_bytes)
+static bool head_fits(const struct http_request *request, const struct http_head *head)
 {
-    return head_bytes + head->n_headers * POOL_BYTES_A_HEADER + POOL_BYTES_ANSWER <=
-           HTTP_POOL_BYTES;
+    size_t length = head->has_gap ? 0 : http_head_length(head, request->method_name);
+
+    return length + head->n_headers * POOL_BYTES_A_HEADER + POOL_BYTES_ANSWER <= HTTP_POOL_BYTES;
 }
 
-static size_t request_read_head(struct http_request *request, const char *version,
-                                struct http_head *head)
+static void request_read_head(struct http_request *request, const char *version,
+                              struct http_head *head)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    size_t head_bytes = info ? info->header_size : 0;
 
     http_head_begin(head, version);
     MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, add_header, head);
-    http_head_end(head, request->method_name, head_bytes);
+    http_head_end(head, request->method_name, info ? info->header_size : 0);
     /* The target between method and version: one blank before it, and no NUL in it. */
     if (request->target != request->method_name + strlen(request->method_name) + 1 ||
         request->target_end + 1 != version)
         head->has_gap = true;
-    return head_bytes;
 }
 
 /* Sets refusal, and returns whether the connection has to be closed with it: where the next request
@@ -167,8 +166,8 @@ static size_t request_read_head(struct http_request *request, const char *versio
 static bool request_check_head(struct http_request *request, const char *version)
 {
     struct http_head head;
-    size_t head_bytes = request_read_head(request, version, &head);
 
+    request_read_head(request, version, &head);
     if (request->server->probing) {
         request->server->sees_layout = !head.has_gap;
         request->refusal = 400;
@@ -177,7 +176,7 @@ static bool request_check_head(struct http_request *request, const char *version
         request->refusal = 400;
     else if (strlen(request->path) > HTTP_PATH_MAX)
         request->refusal = 414;
-    else if (!head_fits(&head, head_bytes))
+    else if (!head_fits(request, &head))
         request->refusal = 431;
     if (request->refusal)
         return true;

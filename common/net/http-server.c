@@ -12,15 +12,20 @@
 #include "common/base/clock.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #define ACCEPT_BATCH 8
+/* We count for ourselves; libmicrohttpd's own limit, which some versions reach early, is above. */
+#define CONNECTIONS_SPARE 16
 /* Rounds of MHD_run() in one wake-up. A further round finds the requests that came meanwhile
  * without a turn of the outer loop; bounded, so that other sources get theirs. */
-#define RUNS_MAX      8
-#define RERUN_FROM    2 /* requests in a round that make a further one worth its epoll_wait() */
-#define WATCH_EVENTS  32
+#define RUNS_MAX     8
+#define RERUN_FROM   2 /* requests in a round that make a further one worth its epoll_wait() */
+#define WATCH_EVENTS 32
+/* From so many connections on, their memory is given back when three quarters of them are gone. */
+#define TRIM_FROM     512
 #define TICK_US       USEC_PER_SEC
 #define TICK_SLACK_US (USEC_PER_SEC / 4)
 
@@ -76,6 +81,16 @@ int http_connection_watch(struct http_server *server, struct http_connection *c)
     return 0;
 }
 
+static bool is_full(const struct http_server *server)
+{
+    return server->connections + server->opening >= server->options.connections_max;
+}
+
+static void update_pause(struct http_server *server)
+{
+    acceptor_set_paused(server->acceptor, is_full(server));
+}
+
 static void connection_opened(struct http_server *server, struct MHD_Connection *mhd,
                               void **socket_context)
 {
@@ -83,6 +98,7 @@ static void connection_opened(struct http_server *server, struct MHD_Connection 
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct http_connection *c = calloc(1, sizeof(*c));
 
+    server->opening -= server->opening > 0;
     *socket_context = c;
     if (!c) /* its first request will be refused by a close */
         return;
@@ -90,11 +106,11 @@ static void connection_opened(struct http_server *server, struct MHD_Connection 
     c->is_quiet = true;
     c->quiet_since_tick = server->tick;
     list_append(&server->quiet, c);
-    if (server->connections++ == 0) {
+    server->connections++;
+    if (sd_event_source_get_enabled(server->timer, NULL) == 0) {
         sd_event_source_set_time_relative(server->timer, TICK_US);
         sd_event_source_set_enabled(server->timer, SD_EVENT_ON);
     }
-    acceptor_set_paused(server->acceptor, server->connections >= server->options.connections_max);
     if (server->options.on_connection)
         server->options.on_connection(1, server->options.observer);
 }
@@ -112,7 +128,7 @@ static void connection_closed(struct http_server *server, void **socket_context)
     list_remove(list_of(server, c), c);
     free(c);
     server->connections--;
-    acceptor_set_paused(server->acceptor, false);
+    update_pause(server);
     if (server->options.on_connection)
         server->options.on_connection(-1, server->options.observer);
 }
@@ -188,6 +204,7 @@ static void server_run(struct http_server *server)
         server->begun = 0;
         server->run_again = false;
         MHD_run(server->daemon);
+        server->opening = 0;
         pending = is_pending(server);
     }
     server->running = false;
@@ -254,6 +271,16 @@ static void close_half_closed_connections(struct http_server *server)
     }
 }
 
+/* A crowd leaves free blocks all over the heap, which malloc would keep: 9 kB a connection. */
+static void give_memory_back(struct http_server *server)
+{
+    server->connections_peak = MAX(server->connections_peak, server->connections);
+    if (server->connections_peak < TRIM_FROM || server->connections > server->connections_peak / 4)
+        return;
+    malloc_trim(0);
+    server->connections_peak = server->connections;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct http_server *server = userdata;
@@ -263,6 +290,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     if (server->options.idle_timeout_s > 0)
         close_quiet_connections(server);
     server_run(server);
+    give_memory_back(server);
     if (server->connections == 0)
         sd_event_source_set_enabled(source, SD_EVENT_OFF);
     else
@@ -281,17 +309,18 @@ static int start_daemon(struct http_server *server)
 {
     const struct http_server_options *options = &server->options;
 
-    server->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
-                         NULL, NULL, http_request_on_access, server, /* options: */
-                         MHD_OPTION_NOTIFY_COMPLETED, http_request_on_completed, server,
-                         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,          /**/
-                         MHD_OPTION_URI_LOG_CALLBACK, on_target, server,               /**/
-                         MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,            /**/
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_POOL_BYTES, /**/
-                         MHD_OPTION_CONNECTION_LIMIT, options->connections_max,        /**/
-                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_client,
-                         MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        http_request_on_access, server, /* options: */
+        MHD_OPTION_NOTIFY_COMPLETED, http_request_on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,                       /**/
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, server,                            /**/
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, server,                         /**/
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_POOL_BYTES,              /**/
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,                                           /**/
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + CONNECTIONS_SPARE, /**/
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_client,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_timeout_s, MHD_OPTION_END);
     return server->daemon ? 0 : -ENOMEM;
 }
 
@@ -321,7 +350,7 @@ static int add_sources(struct http_server *server)
 }
 
 /*
- * How a head's strings lie in memory is not in libmicrohttpd's contract (0.9.68 to 0.9.75 do as
+ * How a head's strings lie in memory is not in libmicrohttpd's contract (0.9.72 to 0.9.75 do as
  * struct http_head describes). So we look once, at a request of our own; where it is otherwise,
  * only the checks remain that need no layout.
  */
@@ -415,9 +444,17 @@ int http_server_add_connection(struct http_server *server, int take_fd,
         address = &unknown;
         length = sizeof(unknown);
     }
-    /* On failure libmicrohttpd has closed it. */
-    if (MHD_add_connection(server->daemon, take_fd, address, length) != MHD_YES)
+    if (is_full(server)) {
+        close(take_fd);
         return -EBUSY;
+    }
+    server->opening++;
+    if (MHD_add_connection(server->daemon, take_fd, address, length) != MHD_YES) {
+        /* It has been closed. */
+        server->opening -= server->opening > 0;
+        return -EBUSY;
+    }
+    update_pause(server);
     return 0;
 }
 

@@ -8,7 +8,7 @@
  * Transfer-Encoding, both together, an encoding other than chunked, Host count other than 1, header
  * names that are no tokens, Transfer-Encoding on HTTP/1.0 (request smuggling, RFC 9112
  * section 11.2), and what libmicrohttpd hides: folded lines, bare CR or LF, NUL. The last need its
- * memory to lie as in 0.9.68 to 0.9.75, which http_server_new() tries out; elsewhere they pass.
+ * memory to lie as in 0.9.72 to 0.9.75, which http_server_new() tries out; elsewhere they pass.
  */
 #pragma once
 

@@ -218,7 +218,7 @@ unsigned status_of(const char *answer)
 {
     unsigned status = 0;
 
-    return sscanf(answer, "HTTP/1.1 %u", &status) == 1 ? status : 0;
+    return sscanf(answer, "HTTP/1.%*c %u", &status) == 1 ? status : 0;
 }
 
 const char *body_of(const char *answer)

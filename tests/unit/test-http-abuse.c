@@ -13,7 +13,8 @@
 #define POST "POST /echo HTTP/1.1\r\n" HOST
 #define NEXT "GET /path/smuggled HTTP/1.1\r\n" HOST "\r\n"
 
-/* Each is refused with 400 and closed: nothing behind it is read as a request. */
+/* Each is refused with 400, or without a word by some versions of libmicrohttpd, and closed:
+ * nothing behind it is read as a request. */
 static void test_smuggling(void **state)
 {
     static const char *const PROBES[] = {
@@ -66,7 +67,7 @@ static void test_smuggling(void **state)
 
         harness_send(&h, fd, PROBES[i], strlen(PROBES[i]));
         answer = harness_read(&h, fd, 99, &closed);
-        if (!closed || status_of(answer) != 400 || strstr(answer, "smuggled"))
+        if (!closed || (*answer && status_of(answer) != 400) || strstr(answer, "smuggled"))
             fail_msg("probe %zu: %s", i, answer);
         free(answer);
         close(fd);
@@ -79,10 +80,10 @@ static void test_smuggling(void **state)
 static void test_nul(void **state)
 {
     static const char *const PROBES[] = {
-        "GET /path/a@b HTTP/1.1\r\n" HOST "\r\n", "GET /path/a?x@y HTTP/1.1\r\n" HOST "\r\n",
-        "GET /path/@ HTTP/1.1\r\n" HOST "\r\n",   "GET / HTTP/1.1@\r\n" HOST "\r\n",
-        "GET / HTTP/1.1\r\nHost: te@st\r\n\r\n",  "GET / HTTP/1.1\r\nHo@st: test\r\n" HOST "\r\n",
-        "GET / HTTP/1.1\r\n" HOST "X: @\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "@\r\n\r\n",
+        "GET /path/a@b HTTP/1.1\r\n" HOST "\r\n",  "GET /path/a?x@y HTTP/1.1\r\n" HOST "\r\n",
+        "GET /path/@ HTTP/1.1\r\n" HOST "\r\n",    "GET / HTTP/1.1@\r\n" HOST "\r\n",
+        "GET / HTTP/1.1\r\nHost: te@st\r\n\r\n",   "GET / HTTP/1.1\r\nHo@st: test\r\n" HOST "\r\n",
+        "GET / HTTP/1.1\r\n" HOST "X: @a\r\n\r\n", "GET / HTTP/1.1\r\n" HOST "@\r\n\r\n",
         "GE@T / HTTP/1.1\r\n" HOST "\r\n",
     };
     struct harness h;
@@ -98,7 +99,7 @@ static void test_nul(void **state)
         *strchr(request, '@') = '\0';
         harness_send(&h, fd, request, length);
         answer = harness_read(&h, fd, 99, &closed);
-        if (!closed || (status_of(answer) != 400 && status_of(answer) != 505))
+        if (!closed || (*answer && status_of(answer) != 400 && status_of(answer) != 505))
             fail_msg("probe %zu: %s", i, answer);
         free(answer);
         close(fd);
@@ -175,7 +176,7 @@ static void test_percent_garbage(void **state)
 static void test_long_heads(void **state)
 {
     static const struct {
-        unsigned path, header, status; /* 0: any refusal or a close */
+        unsigned path, header, status;
     } CASES[] = {
         {HTTP_PATH_MAX, 0, 200}, {HTTP_PATH_MAX + 1, 0, 414},
         {4000, 0, 414},          {9000, 0, 414},
@@ -197,7 +198,8 @@ static void test_long_heads(void **state)
             buffer_printf(&request, "X-Long: %0*d\r\n", (int) CASES[i].header, 0);
         buffer_append_string(&request, "\r\n");
         status = harness_status(&h, request.data);
-        if (status != CASES[i].status)
+        /* Past its memory it is libmicrohttpd that refuses, and older ones just close. */
+        if (status != CASES[i].status && (status != 0 || request.length < HTTP_POOL_BYTES))
             fail_msg("case %zu: %u", i, status);
     }
     for (unsigned length = 6900; length < 8300; length += 13) {
@@ -206,7 +208,7 @@ static void test_long_heads(void **state)
         buffer_clear(&request);
         buffer_printf(&request, "GET / HTTP/1.1\r\n" HOST "X: %0*d\r\n\r\n", (int) length, 0);
         status = harness_status(&h, request.data);
-        if (status != 200 && status != 431)
+        if (status != 200 && status != 431 && (status != 0 || length < HTTP_POOL_BYTES - 300))
             fail_msg("header of %u: %u", length, status);
     }
     buffer_done(&request);

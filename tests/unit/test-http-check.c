@@ -183,6 +183,35 @@ static void test_layout(void **state)
         http_head_end(&head, text, length);
         if (head.has_gap != CASES[i].has_gap)
             fail_msg("case %zu", i);
+        if (!head.has_gap)
+            assert_int_equal(http_head_length(&head, text), length);
+    }
+}
+
+/* Before 0.9.74 the length of a head was not known, but whether its last line was empty. */
+static void test_old_layout(void **state)
+{
+    static const struct {
+        char text[40];
+        bool has_gap;
+    } CASES[] = {
+        {"GET\0/\0HTTP/1.1\0\0A\0 b\0\0\0\0GET", false},
+        {"GET\0/\0HTTP/1.1\0\0A\0 b\0\0\0GET", true},    /* a bare LF at the end */
+        {"GET\0/\0HTTP/1.1\0\0A\0 b\0xx\0\0\0\0", true}, /* a NUL in the value */
+        {"GET\0/\0HTTP/1.1\0A\0 b\0\0\0\0GET", true},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        const char *name = CASES[i].text + 15 + (CASES[i].text[15] == '\0');
+        struct http_head head;
+
+        http_head_begin(&head, CASES[i].text + 6);
+        http_head_add(&head, name, name + 3);
+        http_head_end(&head, CASES[i].text, HTTP_HEAD_BYTES_OLD);
+        if (head.has_gap != CASES[i].has_gap)
+            fail_msg("case %zu", i);
+        http_head_end(&head, CASES[i].text, (size_t) -5); /* the last line was not empty */
+        assert_true(head.has_gap);
     }
 }
 
@@ -225,7 +254,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_percent_decode), cmocka_unit_test(test_path),
         cmocka_unit_test(test_head),           cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_methods),        cmocka_unit_test(test_copy_printable),
+        cmocka_unit_test(test_old_layout),     cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_copy_printable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
