@@ -7,6 +7,8 @@
 #include <errno.h>
 
 #define ACCEPTOR_LISTENERS_MAX 16
+#define ACCEPTOR_QUEUE_MAX                                                                         \
+    65536u /* no queue is longer; it may be filled as fast as it is emptied */
 
 struct listener {
     int fd;
@@ -138,6 +140,14 @@ int acceptor_new(struct acceptor **ret, sd_event *event, const struct acceptor_o
         return r;
     *ret = TAKE(a);
     return 0;
+}
+
+void acceptor_take_queued(struct acceptor *a)
+{
+    for (size_t i = 0; i < a->n_listeners; i++)
+        for (unsigned n = 0; n < ACCEPTOR_QUEUE_MAX && !a->paused; n++)
+            if (!acceptor_accept_one(a, &a->listeners[i]))
+                break;
 }
 
 void acceptor_stop(struct acceptor *a)

@@ -42,5 +42,9 @@ int acceptor_add(struct acceptor *acceptor, int listen_fd);
  */
 void acceptor_set_paused(struct acceptor *acceptor, bool paused);
 
+/* Accepts all that waits, asking for no turn: before the last copy of a socket is closed, which
+ * resets what is still in its queue. */
+void acceptor_take_queued(struct acceptor *acceptor);
+
 /* For ever: forgets all sockets. */
 void acceptor_stop(struct acceptor *acceptor);

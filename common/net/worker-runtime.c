@@ -149,6 +149,9 @@ static void runtime_drain(struct worker_runtime *rt)
     rt->drain.begin_at_us = clock_monotonic_us();
     if (rt->gate)
         accept_gate_set_ready(rt->gate, false);
+    /* A sibling accepts what waits; without one our copies may be the last. */
+    if (!rt->gate || !accept_gate_should_yield(rt->gate, UINT_MAX))
+        acceptor_take_queued(rt->acceptor);
     acceptor_stop(rt->acceptor);
     http_server_drain(rt->server);
     runtime_close_listeners(rt);

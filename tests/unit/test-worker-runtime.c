@@ -100,6 +100,30 @@ static void test_drain(void **state)
     agent_stop(&a);
 }
 
+/* Who waits when the last worker goes is served by it: its copy of the socket may be the last. */
+static void test_drain_queue(void **state)
+{
+    struct agent a;
+    int fds[CONNECTIONS_MAX - 2];
+
+    agent_start(&a);
+    agent_spawn(&a, 1);
+    expect_notice(&a, "READY=1");
+    kill(a.pids[1], SIGSTOP);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        fds[i] = client_connect(&a);
+        client_send(fds[i], GET("/"));
+    }
+    kill(a.pids[1], SIGTERM);
+    kill(a.pids[1], SIGCONT);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        expect_body(fds[i], "unit-app 1 i-unit", true);
+    assert_int_equal(agent_wait(&a, 1, 1000), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        close(fds[i]);
+    agent_stop(&a);
+}
+
 static void test_idle_deadline(void **state)
 {
     struct agent a;
@@ -319,11 +343,17 @@ static void test_without_agent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_serve_and_count),   cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_idle_deadline),     cmocka_unit_test(test_request_deadline),
-        cmocka_unit_test(test_second_signal),     cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_full_notify_queue), cmocka_unit_test(test_gate_balance),
-        cmocka_unit_test(test_stopped_sibling),   cmocka_unit_test(test_without_agent),
+        cmocka_unit_test(test_serve_and_count),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_queue),
+        cmocka_unit_test(test_idle_deadline),
+        cmocka_unit_test(test_request_deadline),
+        cmocka_unit_test(test_second_signal),
+        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_full_notify_queue),
+        cmocka_unit_test(test_gate_balance),
+        cmocka_unit_test(test_stopped_sibling),
+        cmocka_unit_test(test_without_agent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
