@@ -173,6 +173,13 @@ void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata,
     }
 }
 
+void listeners_close(struct listeners *listeners, const char *owner)
+{
+    for (size_t i = listeners->n; i-- > 0;)
+        if (strcmp(listeners->items[i].owner, owner) == 0)
+            close_item(listeners, i);
+}
+
 int listeners_find(const struct listeners *listeners, const char *address)
 {
     const struct listener *item = find(listeners, address);

@@ -38,6 +38,10 @@ int listeners_open(struct listeners *listeners, const struct config *config, con
 void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata, const char *owner),
                      void *userdata);
 
+/* Closes all of an app, though the configuration names them: its workers have copies as long as
+ * they want connections. */
+void listeners_close(struct listeners *listeners, const char *owner);
+
 /* The descriptor for an address, -1 if there is none. Borrowed. */
 int listeners_find(const struct listeners *listeners, const char *address);
 

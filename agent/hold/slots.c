@@ -397,6 +397,19 @@ static int release(struct slot *slot)
     return 0;
 }
 
+static int signal_worker(const struct slot *slot, int number)
+{
+    struct holder *holder = slot->app->holder;
+
+    if (kill(slot->pid, number) < 0)
+        return -errno;
+    /* The end of serving. Where no store keeps the listeners for a next run, who connects from now
+     * on is refused instead of left waiting until we exit. */
+    if (number == SIGTERM && holder->state == HOLDER_STOPPING && !getenv("NOTIFY_SOCKET"))
+        listeners_close(&holder->listeners, slot->app->name);
+    return 0;
+}
+
 int slots_request(struct slots *slots, const struct hold_message *request, const char **why)
 {
     if (request->type == HOLD_START)
@@ -415,5 +428,5 @@ int slots_request(struct slots *slots, const struct hold_message *request, const
     if (request->type == HOLD_KILL)
         kill_worker(slot);
     *why = "the signal can't be sent";
-    return request->type == HOLD_SIGNAL && kill(slot->pid, request->argument) < 0 ? -errno : 0;
+    return request->type == HOLD_SIGNAL ? signal_worker(slot, request->argument) : 0;
 }
