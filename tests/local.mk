@@ -27,3 +27,10 @@ fuzz-targets: $(filter tests/fuzz/%,$(noinst_PROGRAMS))
 # The integration storms with their full counts: hours, not minutes.
 soak:
 	AGENTD_SOAK=1 $(srcdir)/run-tests.sh integration
+
+# Workers and peers of the integration tests.
+noinst_PROGRAMS += tests/tools/delay-worker
+tests_tools_delay_worker_SOURCES = tests/tools/delay-worker.c
+tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
+tests_tools_delay_worker_LDADD = $(NET_LIBS)
+EXTRA_DIST += tests/integration/test_numbers.py
