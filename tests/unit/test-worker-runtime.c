@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/worker-harness.h"
 
+#include "common/base/files.h"
 #include "common/base/macro.h"
 #include "common/base/scoreboard.h"
 
@@ -11,6 +12,20 @@
 #include <sys/wait.h>
 
 #define CONNECTIONS_MAX 8
+
+/* The access log has a line for each request, also for those that were never answered. */
+static void expect_log_lines(const struct agent *a)
+{
+    static const char *const LINES[] = {" GET / 200 ", " GET /nope 404 ", " GET /slow 200 ",
+                                        " GET /never 0 "};
+    CLEANUP_FREE char *log = NULL;
+    size_t length;
+
+    assert_int_equal(file_read(AT_FDCWD, a->log_path, 1024 * 1024, &log, &length), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(LINES); i++)
+        if (!strstr(log, LINES[i]))
+            fail_msg("no line%s in: %s", LINES[i], log);
+}
 
 static void test_serve_and_count(void **state)
 {
@@ -48,6 +63,7 @@ static void test_serve_and_count(void **state)
     assert_in_range(histogram_quantile_us(&tally.latency, 1000), 290 * 1000, 600 * 1000);
     assert_int_equal(tally.bytes_sent, 17 + strlen("Not Found\n") + 4);
     scoreboard_unmap_readonly(board);
+    expect_log_lines(&a);
 
     before = client_connect(&a);
     client_send(before, GET("/"));

@@ -135,7 +135,8 @@ void agent_start(struct agent *a)
     assert_true(a->gate_fd >= 0);
     for (unsigned slot = 1; slot < 3; slot++)
         a->scoreboard_fd[slot] = scoreboard_new_fd("test");
-    a->log_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    snprintf(a->log_path, sizeof(a->log_path), "%s/log", a->directory);
+    a->log_fd = open(a->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
 static void set_fd_variable(const char *name, int fd)

@@ -13,7 +13,7 @@
 
 struct agent {
     char directory[PATH_MAX];
-    char notify_path[PATH_MAX + 16], probe_path[PATH_MAX + 16];
+    char notify_path[PATH_MAX + 16], probe_path[PATH_MAX + 16], log_path[PATH_MAX + 16];
     int web_fd, probe_fd, notify_fd, gate_fd, log_fd;
     unsigned short port;
     int scoreboard_fd[3];
