@@ -5,7 +5,7 @@ capabilities, the watchdog, the death of the holder, a reboot. The machine is em
 order and completeness are judged here, no times.
 """
 
-import os
+import json
 import re
 import signal
 import time
@@ -63,10 +63,16 @@ def cgroups():
 
 
 def journal_identifiers():
-    """each worker writes to the journal under its own name."""
-    for slot in (1, 2):
-        assert journal("-t", f"visitor-board.{slot}", "-b"), f"nothing from visitor-board.{slot}"
-    assert journal("-u", UNIT, "-b")
+    """each worker writes to the journal under its own name, with its fields."""
+
+    def logged():
+        request(path="/?journal")
+        return all(journal("-t", f"visitor-board.{slot}", "-b") for slot in (1, 2))
+
+    wait_until(logged, 60, "lines of both workers")
+    line = json.loads(journal("-t", "visitor-board.1", "-b", "-n", "1", "-o", "json"))
+    assert line["_SYSTEMD_UNIT"] == UNIT and int(line["_PID"]) in workers(), line
+    assert journal("-u", UNIT, "-t", "agentd", "-b")
 
 
 def core_killed():
@@ -238,11 +244,12 @@ def comes_back_after_reboot():
     assert not failed, failed
 
 
-def short_lame_duck():
-    """settings for the tests: a short lame duck, short waits for idle connections."""
+def settings_of_the_tests():
+    """a restart takes new settings: a short lame duck, short waits for idle connections, access log."""
     (CONFIG_DIR / "80-tests.conf").write_text(
         "health: { lame_duck = 1; };\n"
-        "apps: { visitor-board: { idle_timeout = 2; drain_timeout = 10; }; };\n"
+        "apps: { visitor-board: { idle_timeout = 2; drain_timeout = 10; environment = "
+        '[ "BOARD_DATABASE=/var/lib/visitor-board/board.db", "BOARD_ACCESS_LOG=1" ]; }; };\n'
     )
     restart()
     wait_workers()
@@ -252,9 +259,9 @@ TESTS = [
     starts,
     identities,
     cgroups,
-    journal_identifiers,
     security,
-    short_lame_duck,
+    settings_of_the_tests,
+    journal_identifiers,
     core_killed,
     holder_killed,
     holder_killed_within_limits,
