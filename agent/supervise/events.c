@@ -4,6 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/base/macro.h"
+#include "common/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +12,7 @@
 static void clean(char *text, size_t size)
 {
     text[size - 1] = '\0';
-    for (char *c = text; *c; c++)
-        if ((unsigned char) *c < ' ' || *c == 0x7f)
-            *c = '?';
+    text_replace_controls(text, '?');
 }
 
 static void write_log(const struct event *event)
@@ -72,7 +71,10 @@ bool events_next(const struct event_ring *ring, uint64_t after, struct event *re
     uint64_t last = ring->last_id;
     uint64_t oldest = last >= EVENTS_MAX ? last - EVENTS_MAX + 1 : 1;
 
-    for (uint64_t id = MAX(after + 1, oldest); id <= last; id++) {
+    if (after >= last)
+        return false;
+    for (uint64_t left = last - MAX(after, oldest - 1); left > 0; left--) {
+        uint64_t id = last - left + 1;
         const struct event *place = &ring->events[id % EVENTS_MAX];
 
         if (place->id != id)

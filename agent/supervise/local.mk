@@ -10,15 +10,33 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/workers.c agent/supervise/workers.h
 agent_libsupervise_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 
-EXTRA_DIST += tests/unit/supervisor-sim.h
+EXTRA_DIST += tests/unit/supervisor-sim.h \
+	tests/data/fuzz/notify/all \
+	tests/data/fuzz/notify/controls \
+	tests/data/fuzz/notify/cut \
+	tests/data/fuzz/notify/not-utf8 \
+	tests/data/fuzz/notify/nul \
+	tests/data/fuzz/notify/ready \
+	tests/data/fuzz/notify/unknown
 
 if HAVE_CMOCKA
-supervise_tests = tests/unit/test-supervisor tests/unit/test-supervisor-model
+supervise_tests = \
+	tests/unit/test-events \
+	tests/unit/test-notify-message \
+	tests/unit/test-obituary \
+	tests/unit/test-supervisor \
+	tests/unit/test-supervisor-model
 check_PROGRAMS += $(supervise_tests)
 TESTS += $(supervise_tests)
-supervise_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+supervise_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
 supervise_test_ldadd = \
 	agent/libsupervise.a agent/libcore.a common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_events_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_events_LDADD = $(supervise_test_ldadd)
+tests_unit_test_notify_message_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_notify_message_LDADD = $(supervise_test_ldadd)
+tests_unit_test_obituary_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_obituary_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_supervisor_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_model_CPPFLAGS = $(supervise_test_cppflags)

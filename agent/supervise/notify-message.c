@@ -20,9 +20,9 @@ static void copy_status(char *target, size_t size, const char *text, size_t leng
     /* Not in the middle of a character: continuation bytes are 10xxxxxx. */
     while (n > 0 && n < length && ((unsigned char) text[n] & 0xc0) == 0x80)
         n--;
-    for (size_t i = 0; i < n; i++)
-        target[i] = (unsigned char) text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+    memcpy(target, text, n);
     target[n] = '\0';
+    text_replace_controls(target, ' ');
 }
 
 static void take_line(struct notify_message *message, const char *line, size_t length)

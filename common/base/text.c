@@ -136,6 +136,16 @@ bool text_copy(char *target, size_t size, const char *source)
     return fits;
 }
 
+void text_replace_controls(char *text, char with)
+{
+    for (unsigned char *c = (unsigned char *) text; *c; c++) {
+        if (*c < ' ' || *c == 0x7f)
+            *c = (unsigned char) with;
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f) /* U+0080 to U+009F */
+            c[0] = c[1] = (unsigned char) with;
+    }
+}
+
 uint64_t random_u64(void)
 {
     uint64_t value;

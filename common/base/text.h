@@ -26,6 +26,10 @@ size_t text_utf8_length(const char *data, size_t length);
 /* Copies into a fixed array, always NUL-terminated. Returns whether all of it fitted. */
 bool text_copy(char *target, size_t size, const char *source);
 
+/* Puts |with| for each byte of a control character, in place: C0, DEL, and C1 in UTF-8, which
+ * terminals obey as well. UTF-8 stays UTF-8. */
+void text_replace_controls(char *text, char with);
+
 /* 64 random bits from the kernel; for jitter and ids. Never fails: blocks only before the kernel's
  * pool is ready at boot. */
 uint64_t random_u64(void);

@@ -18,8 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t length = strnlen(message.status, sizeof(message.status));
     if (length == sizeof(message.status) || !text_is_utf8(message.status, length))
         abort();
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char) message.status[i] < ' ')
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char *c = (const unsigned char *) &message.status[i];
+
+        if (*c < ' ' || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
             abort();
+    }
     return 0;
 }

@@ -150,6 +150,28 @@ static void test_copy(void **state)
     assert_int_equal(target[0], 'x');
 }
 
+static void test_replace_controls(void **state)
+{
+    static const struct {
+        const char *text, *replaced;
+    } cases[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"a\nb\x7f\x1b[2J", "a?b??[2J"},
+        {"\xc2\x80\xc2\x9b\xc2\x9f", "??????"},
+        {"\xc2\xa0\xc3\x9b\xe2\x82\x9b", "\xc2\xa0\xc3\x9b\xe2\x82\x9b"}, /* none of them */
+        {"\xc2", "\xc2"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[32];
+
+        strcpy(text, cases[i].text);
+        text_replace_controls(text, '?');
+        assert_string_equal(text, cases[i].replaced);
+    }
+}
+
 static void test_random(void **state)
 {
     uint64_t ones = 0, zeros = 0;
@@ -169,7 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_u64), cmocka_unit_test(test_parse_size),
         cmocka_unit_test(test_utf8),      cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_replace_controls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
