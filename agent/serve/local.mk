@@ -9,6 +9,38 @@ agent_libserve_a_SOURCES = \
 	agent/serve/verdict.c agent/serve/verdict.h
 agent_libserve_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
 
+EXTRA_DIST += \
+	tests/data/fuzz/control/app \
+	tests/data/fuzz/control/core \
+	tests/data/fuzz/control/empty-object \
+	tests/data/fuzz/control/escapes \
+	tests/data/fuzz/control/nested \
+	tests/data/fuzz/control/number \
+	tests/data/fuzz/control/slot \
+	tests/data/fuzz/control/unknown
+
+if HAVE_CMOCKA
+serve_tests = \
+	tests/unit/test-control-request \
+	tests/unit/test-peer \
+	tests/unit/test-status-json \
+	tests/unit/test-verdict
+check_PROGRAMS += $(serve_tests)
+TESTS += $(serve_tests)
+serve_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
+serve_test_ldadd = \
+	agent/libserve.a agent/libsupervise.a agent/libcore.a common/libschema.a common/libbase.a \
+	$(CMOCKA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_control_request_CPPFLAGS = $(serve_test_cppflags)
+tests_unit_test_control_request_LDADD = $(serve_test_ldadd)
+tests_unit_test_peer_CPPFLAGS = $(serve_test_cppflags)
+tests_unit_test_peer_LDADD = $(serve_test_ldadd)
+tests_unit_test_status_json_CPPFLAGS = $(serve_test_cppflags)
+tests_unit_test_status_json_LDADD = $(serve_test_ldadd)
+tests_unit_test_verdict_CPPFLAGS = $(serve_test_cppflags)
+tests_unit_test_verdict_LDADD = $(serve_test_ldadd)
+endif
+
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz-control
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c

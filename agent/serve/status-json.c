@@ -200,19 +200,16 @@ static struct json_object *event_json(const struct event *event)
 struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit)
 {
     struct json_object *object = new_versioned(), *events = json_object_new_array();
-    uint64_t last = ring->last_id, first = last >= limit ? MAX(since, last - limit) : since,
-             id = first;
+    uint64_t last = ring->last_id, id = last >= limit ? MAX(since, last - limit) : since, lost = 0;
     struct event event;
 
-    while (events_next(ring, id, &event)) {
-        if (id == since && since > 0 && event.id > since + 1)
-            json_add_u64(object, "lost", event.id - since - 1);
-        json_object_array_add(events, event_json(&event));
-        id = event.id;
-    }
+    /* Of those above |since|; what |limit| leaves out is not lost. */
+    if (since > 0 && events_next(ring, since, &event))
+        lost = event.id - since - 1;
     json_add_u64(object, "last_id", last);
-    if (!json_object_object_get_ex(object, "lost", NULL))
-        json_add_u64(object, "lost", 0);
+    json_add_u64(object, "lost", lost);
+    for (; events_next(ring, id, &event); id = event.id)
+        json_object_array_add(events, event_json(&event));
     json_add(object, "events", events);
     return object;
 }

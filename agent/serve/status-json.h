@@ -12,5 +12,6 @@
 /* Each returns a new object, the caller's. |log_directory| NULL = the journal. */
 struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory);
 struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s);
-/* The newest |limit| events with an id above |since|, oldest first. */
+/* The newest |limit| events with an id above |since|, oldest first; "lost" says how many of those
+ * above it are overwritten. */
 struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit);

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the control API shows of a fixed snapshot, to the letter: people and scripts read it. */
+#include "agent/serve/status-json.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/macro.h"
+#include "tests/unit/unit.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <syslog.h>
+
+#define TEXT_LIMIT (1024 * 1024)
+
+/* Prints |take_object|, checks that it parses again, and gives the text to free. */
+static char *print(struct json_object *take_object)
+{
+    CLEANUP_JSON struct json_object *object = take_object, *parsed = NULL;
+    struct buffer buffer;
+    char *text;
+
+    buffer_init(&buffer, TEXT_LIMIT);
+    assert_int_equal(json_print(object, false, &buffer), 0);
+    assert_int_equal(json_parse(buffer.data, buffer.length, &parsed), 0);
+    text = strndup(buffer.data, buffer.length);
+    assert_non_null(text);
+    buffer_done(&buffer);
+    return text;
+}
+
+static void check(struct json_object *take_object, const char *wanted)
+{
+    CLEANUP_FREE char *text = print(take_object);
+
+    assert_string_equal(text, wanted);
+}
+
+/* One app as it is on a good day, one in trouble. */
+static struct snapshot *make_snapshot(void)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    struct app_view *app;
+
+    assert_non_null(snapshot);
+    snapshot->taken_at_us = 1000 * USEC_PER_SEC;
+    snapshot->taken_realtime_us = UINT64_C(1795300000) * USEC_PER_SEC;
+    strcpy(snapshot->instance_id, "i-0123456789abcdef0");
+    snapshot->node = NODE_SERVING;
+    snapshot->holder_pid = 100;
+    snapshot->core_pid = 101;
+    snapshot->core_starts = 2;
+    snapshot->unit_started_at_us = 10 * USEC_PER_SEC;
+    snapshot->core_started_at_us = 940 * USEC_PER_SEC;
+    snapshot->publish.sink = CONFIG_SINK_FILE;
+    strcpy(snapshot->publish.target, "/var/lib/agentd/metrics.jsonl");
+    snapshot->publish.windows_written = 7;
+    snapshot->publish.last_success_realtime_us = UINT64_C(1795300000123) * USEC_PER_MSEC;
+
+    snapshot->n_apps = 2;
+    app = &snapshot->apps[0];
+    strcpy(app->name, "board");
+    app->wanted = 2;
+    app->ready = 1;
+    app->crash_loop = true;
+    app->fed = true;
+    app->restarts = 5;
+    app->total.requests[SCOREBOARD_2XX] = 90;
+    app->total.requests[SCOREBOARD_3XX] = 7;
+    app->total.requests[SCOREBOARD_4XX] = 2;
+    app->total.requests[SCOREBOARD_5XX] = 1;
+    app->requests_per_s = 12.34;
+    app->p50_ms = 1.5;
+    app->p99_ms = 20.25;
+    app->n_workers = 2;
+    app->workers[0] = (struct worker_view){.slot = 1,
+                                           .state = WORKER_READY,
+                                           .pid = 200,
+                                           .since_us = 990 * USEC_PER_SEC,
+                                           .started_at_us = 985 * USEC_PER_SEC,
+                                           .in_flight = 3,
+                                           .cpu_percent = 42.06,
+                                           .memory_bytes = 8192,
+                                           .requests = 60,
+                                           .status = "serving"};
+    app->workers[1] = (struct worker_view){.slot = 2,
+                                           .state = WORKER_BACKOFF,
+                                           .since_us = 999 * USEC_PER_SEC,
+                                           .started_at_us = 998 * USEC_PER_SEC,
+                                           .restarts = 5,
+                                           .cpu_percent = (double) NAN,
+                                           .last_exit = "killed by SIGKILL after 1 s"};
+    app = &snapshot->apps[1];
+    strcpy(app->name, "other");
+    app->wanted = 1;
+    app->ready = 1;
+    app->p50_ms = app->p99_ms = (double) NAN;
+    return snapshot;
+}
+
+#define APPS_TEXT                                                                                  \
+    "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"ready\":1,\"crash_loop\":true,\"restarts\":5,"   \
+    "\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"                       \
+    "\"requests_per_second\":12.3,\"latency_ms\":{\"p50\":1.500,\"p99\":20.250},\"workers\":["     \
+    "{\"slot\":1,\"pid\":200,\"state\":\"ready\",\"since_s\":10,\"uptime_s\":15,\"restarts\":0,"   \
+    "\"in_flight\":3,\"cpu_percent\":42.1,\"memory_bytes\":8192,\"requests\":60,"                  \
+    "\"last_exit\":null,\"status\":\"serving\"},"                                                  \
+    "{\"slot\":2,\"pid\":0,\"state\":\"backoff\",\"since_s\":1,\"uptime_s\":0,\"restarts\":5,"     \
+    "\"in_flight\":0,\"cpu_percent\":null,\"memory_bytes\":0,\"requests\":0,"                      \
+    "\"last_exit\":\"killed by SIGKILL after 1 s\",\"status\":null}]},"                            \
+    "{\"name\":\"other\",\"wanted\":1,\"ready\":1,\"crash_loop\":false,\"restarts\":0,"            \
+    "\"requests\":null,\"requests_per_second\":null,"                                              \
+    "\"latency_ms\":{\"p50\":null,\"p99\":null},\"workers\":[]}]"
+
+static void test_status(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+
+    check(status_json(snapshot, "/run/agentd/log"),
+          "{\"schema_version\":1,\"instance_id\":\"i-0123456789abcdef0\","
+          "\"version\":\"" PACKAGE_VERSION "\",\"state\":\"serving\",\"healthy\":true,"
+          "\"status\":\"degraded\",\"uptime_s\":990,\"holder\":{\"pid\":100},"
+          "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},"
+          "\"log_directory\":\"/run/agentd/log\"," APPS_TEXT
+          ",\"publish\":{\"sink\":\"file\",\"target\":\"/var/lib/agentd/metrics.jsonl\","
+          "\"windows_written\":7,\"errors\":0,\"last_success\":\"2026-11-21T22:26:40.123Z\","
+          "\"last_error\":null}}");
+    free(snapshot);
+}
+
+static void test_status_of_a_failing_node(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+
+    snapshot->node = NODE_DRAINING;
+    snapshot->n_apps = 0;
+    snapshot->publish = (struct publish_view){.sink = CONFIG_SINK_NONE, .errors = 3};
+    strcpy(snapshot->publish.last_error, "can't write \"x\"");
+    snapshot->unit_started_at_us = 2000 * USEC_PER_SEC; /* not yet: no huge age */
+    check(status_json(snapshot, NULL),
+          "{\"schema_version\":1,\"instance_id\":\"i-0123456789abcdef0\","
+          "\"version\":\"" PACKAGE_VERSION "\",\"state\":\"draining\",\"healthy\":false,"
+          "\"status\":\"fail\",\"uptime_s\":0,\"holder\":{\"pid\":100},"
+          "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},\"log_directory\":null,\"apps\":[],"
+          "\"publish\":{\"sink\":\"none\",\"target\":null,\"windows_written\":0,\"errors\":3,"
+          "\"last_success\":null,\"last_error\":\"can't write \\\"x\\\"\"}}");
+    free(snapshot);
+}
+
+/* Whatever a worker says of itself, what we print parses (print() checks it). */
+static void test_hostile_texts(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+    char *text;
+
+    memset(snapshot->apps[0].workers[0].status, 0xff,
+           sizeof(snapshot->apps[0].workers[0].status) - 1);
+    strcpy(snapshot->apps[0].workers[1].last_exit, "\"},{\\ \x01 caf\xc3");
+    snapshot->apps[0].requests_per_s = HUGE_VAL;
+    snapshot->apps[0].p99_ms = (double) -NAN;
+    text = print(status_json(snapshot, ""));
+    assert_non_null(strstr(text, "\"requests_per_second\":null"));
+    assert_non_null(strstr(text, "\"p99\":null"));
+    assert_null(strstr(text, "nan"));
+    free(text);
+    free(snapshot);
+}
+
+static void test_metrics(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+
+    snapshot->host[METRIC_CPU_UTILIZATION] = (struct sample_view){.present = true,
+                                                                  .last = 12.5,
+                                                                  .window_present = true,
+                                                                  .window_minimum = 1,
+                                                                  .window_maximum = 99.9994,
+                                                                  .window_sum = 250,
+                                                                  .window_count = 10};
+    snapshot->host[METRIC_AGENT_MEMORY] = (struct sample_view){.present = true, .last = 5e6};
+    snapshot->host[METRIC_REQUEST_COUNT].present = true; /* an app's: not looked for here */
+    snapshot->app_series[1][METRIC_REQUEST_COUNT] = (struct sample_view){
+        .last = 3, .window_present = true, .window_sum = 8, .window_maximum = 8, .window_count = 1};
+    snapshot->app_series[0][METRIC_APP_CPU] =
+        (struct sample_view){.present = true, .last = (double) NAN};
+    check(metrics_json(snapshot, 10),
+          "{\"schema_version\":1,\"window_s\":10,\"metrics\":["
+          "{\"name\":\"CPUUtilization\",\"app\":null,\"unit\":\"Percent\",\"scope\":\"host\","
+          "\"last\":12.500,\"window\":{\"minimum\":1.000,\"maximum\":99.999,\"sum\":250.000,"
+          "\"count\":10}},"
+          "{\"name\":\"AgentMemory\",\"app\":null,\"unit\":\"Bytes\",\"scope\":\"agent\","
+          "\"last\":5000000.000,\"window\":null},"
+          "{\"name\":\"AppCPU\",\"app\":\"board\",\"unit\":\"Percent\",\"scope\":\"app\","
+          "\"last\":null,\"window\":null},"
+          "{\"name\":\"RequestCount\",\"app\":\"other\",\"unit\":\"Count\",\"scope\":\"app\","
+          "\"last\":null,\"window\":{\"minimum\":0.000,\"maximum\":8.000,\"sum\":8.000,"
+          "\"count\":1}}]}");
+    free(snapshot);
+}
+
+static void add_event(struct event_ring *ring, struct event event)
+{
+    events_add(ring, &event, UINT64_C(1795300000123) * USEC_PER_MSEC);
+}
+
+static void test_events(void **state)
+{
+    struct event_ring *ring = calloc(1, sizeof(*ring));
+
+    assert_non_null(ring);
+    check(events_json(ring, 0, 100),
+          "{\"schema_version\":1,\"last_id\":0,\"lost\":0,\"events\":[]}");
+    add_event(ring, (struct event){.level = LOG_NOTICE, .name = "agentd-started", .text = "on"});
+    add_event(ring, (struct event){.level = LOG_WARNING,
+                                   .app = "board",
+                                   .slot = 2,
+                                   .pid = 77,
+                                   .name = "worker-died",
+                                   .text = "killed"});
+    add_event(ring, (struct event){.level = LOG_ERR, .app = "board", .name = "crash-loop"});
+    check(events_json(ring, 0, 100),
+          "{\"schema_version\":1,\"last_id\":3,\"lost\":0,\"events\":["
+          "{\"id\":1,\"time\":\"2026-11-21T22:26:40.123Z\",\"event\":\"agentd-started\","
+          "\"severity\":\"info\",\"app\":null,\"slot\":null,\"pid\":null,\"text\":\"on\"},"
+          "{\"id\":2,\"time\":\"2026-11-21T22:26:40.123Z\",\"event\":\"worker-died\","
+          "\"severity\":\"warning\",\"app\":\"board\",\"slot\":2,\"pid\":77,\"text\":\"killed\"},"
+          "{\"id\":3,\"time\":\"2026-11-21T22:26:40.123Z\",\"event\":\"crash-loop\","
+          "\"severity\":\"error\",\"app\":\"board\",\"slot\":null,\"pid\":null,\"text\":\"\"}]}");
+    free(ring);
+}
+
+static void test_events_since_and_limit(void **state)
+{
+    static const struct {
+        uint64_t since;
+        size_t limit, count;
+        int64_t first, lost;
+    } cases[] = {
+        {0, 256, 256, 45, 0}, /* who knows nothing has lost nothing */
+        {0, 10, 10, 291, 0},   {299, 10, 1, 300, 0},      {300, 10, 0, 0, 0},
+        {1000, 10, 0, 0, 0},   {UINT64_MAX, 10, 0, 0, 0}, {20, 256, 256, 45, 24},
+        {44, 256, 256, 45, 0}, {0, 0, 0, 0, 0},
+    };
+    struct event_ring *ring = calloc(1, sizeof(*ring));
+
+    assert_non_null(ring);
+    for (unsigned i = 0; i < 300; i++)
+        add_event(ring, (struct event){.level = LOG_INFO, .name = "worker-ready"});
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP_JSON struct json_object *object = events_json(ring, cases[i].since, cases[i].limit);
+        struct json_object *events;
+        int64_t number = 0;
+
+        assert_int_equal(json_get_array(object, "events", &events), 0);
+        assert_int_equal(json_object_array_length(events), cases[i].count);
+        if (cases[i].count > 0)
+            assert_int_equal(json_get_int64(json_object_array_get_idx(events, 0), "id", &number),
+                             0);
+        assert_int_equal(number, cases[i].first);
+        assert_int_equal(json_get_int64(object, "lost", &number), 0);
+        assert_int_equal(number, cases[i].lost);
+        assert_int_equal(json_get_int64(object, "last_id", &number), 0);
+        assert_int_equal(number, 300);
+    }
+    free(ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status),        cmocka_unit_test(test_status_of_a_failing_node),
+        cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_events),        cmocka_unit_test(test_events_since_and_limit),
+    };
+
+    log_set_level(LOG_EMERG);
+    return cmocka_run_group_tests_name("status-json", tests, NULL, NULL);
+}
