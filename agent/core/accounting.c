@@ -18,7 +18,6 @@ struct board {
     const struct scoreboard *memory; /* NULL: none */
     uint64_t serial;
     uint64_t requests; /* at the last sample */
-    bool is_bad;       /* scribbled over: nothing in it is shown or counted any more */
 };
 
 struct account {
@@ -30,6 +29,7 @@ struct account {
 
 struct accounting {
     struct ledger *ledger;
+    bool closed; /* a window of this core's own waits for accounting_settle() */
     struct account apps[APPS_MAX];
 };
 
@@ -50,6 +50,18 @@ static struct account *account_of(struct accounting *accounting, unsigned app)
         return NULL;
     }
     return account;
+}
+
+/* NULL if nothing was ever counted for the app. What an earlier core had noted counts too: its
+ * workers may all be gone. */
+static struct request_meter *meter_of(struct accounting *accounting, unsigned app)
+{
+    const struct ledger_account *noted = &ledger_accounts(accounting->ledger)->apps[app];
+    struct account *account = &accounting->apps[app];
+
+    if (!account->meter && tally_requests(&noted->folded) > 0)
+        account = account_of(accounting, app);
+    return account ? account->meter : NULL;
 }
 
 static struct board *board_of(const struct accounting *accounting, unsigned app, unsigned slot)
@@ -88,6 +100,12 @@ struct accounting *accounting_free(struct accounting *accounting)
 /* --- boards -------------------------------------------------------------------------------------
  */
 
+static bool is_folded(const struct accounting *accounting, unsigned app, unsigned slot,
+                      uint64_t serial)
+{
+    return ledger_accounts(accounting->ledger)->apps[app].folded_serial[slot - 1] == serial;
+}
+
 void accounting_open(struct accounting *accounting, unsigned app, unsigned slot, uint64_t serial,
                      int take_fd)
 {
@@ -96,7 +114,8 @@ void accounting_open(struct accounting *accounting, unsigned app, unsigned slot,
     struct board *board;
     int r;
 
-    if (fd < 0 || !(account = account_of(accounting, app)))
+    if (fd < 0 || is_folded(accounting, app, slot, serial) ||
+        !(account = account_of(accounting, app)))
         return;
     board = &account->boards[slot - 1];
     if (board->memory && board->serial == serial)
@@ -109,7 +128,21 @@ void accounting_open(struct accounting *accounting, unsigned app, unsigned slot,
                           ledger_app_name(accounting->ledger, app), slot);
     board->serial = serial;
     board->requests = 0;
-    board->is_bad = false;
+}
+
+/* Moves the board's numbers to those of the dead, notes that, and reads it no more. */
+static void close_board(struct accounting *accounting, unsigned app, unsigned slot)
+{
+    struct account *account = &accounting->apps[app];
+    struct board *board = &account->boards[slot - 1];
+    struct ledger_accounts *accounts;
+
+    request_meter_fold(account->meter, board->serial);
+    accounts = ledger_begin(accounting->ledger);
+    accounts->apps[app].folded = *request_meter_dead(account->meter);
+    accounts->apps[app].folded_serial[slot - 1] = board->serial;
+    ledger_commit(accounting->ledger);
+    board->memory = scoreboard_unmap_readonly(board->memory);
 }
 
 static void sample_board(struct accounting *accounting, unsigned app, unsigned slot)
@@ -121,7 +154,7 @@ static void sample_board(struct accounting *accounting, unsigned app, unsigned s
 
     if (!board->memory)
         return;
-    readable = !board->is_bad && scoreboard_read(board->memory, &tally) >= 0;
+    readable = scoreboard_read(board->memory, &tally) >= 0;
     if (request_meter_update(account->meter, board->serial, readable ? &tally : NULL) ==
         REQUEST_METER_FROZEN) {
         struct event event = {.level = LOG_WARNING,
@@ -131,44 +164,32 @@ static void sample_board(struct accounting *accounting, unsigned app, unsigned s
 
         text_copy(event.app, sizeof(event.app), ledger_app_name(accounting->ledger, app));
         events_add(ledger_events(accounting->ledger), &event, clock_realtime_us());
-        board->is_bad = true;
+        /* For good: a core after this one must not take the nonsense for numbers. */
+        close_board(accounting, app, slot);
+        return;
     }
-    if (readable && !board->is_bad)
+    if (readable)
         board->requests = tally_requests(&tally);
 }
 
 void accounting_fold(struct accounting *accounting, unsigned app, unsigned slot, uint64_t serial,
                      int take_fd)
 {
-    struct ledger_accounts *accounts;
-    struct account *account;
     struct board *board;
 
-    if (ledger_accounts(accounting->ledger)->apps[app].folded_serial[slot - 1] == serial) {
-        fd_close(take_fd);
-        return;
-    }
     accounting_open(accounting, app, slot, serial, take_fd);
     board = board_of(accounting, app, slot);
     if (!board || !board->memory || board->serial != serial)
         return;
-    account = &accounting->apps[app];
     sample_board(accounting, app, slot);
-    request_meter_fold(account->meter, serial);
-
-    accounts = ledger_begin(accounting->ledger);
-    accounts->apps[app].folded = *request_meter_dead(account->meter);
-    accounts->apps[app].folded_serial[slot - 1] = serial;
-    ledger_commit(accounting->ledger);
-
-    board->memory = scoreboard_unmap_readonly(board->memory);
-    board->serial = 0;
+    if (board->memory)
+        close_board(accounting, app, slot);
 }
 
 void accounting_sample(struct accounting *accounting, uint64_t now_us)
 {
     for (unsigned app = 0; app < APPS_MAX; app++) {
-        if (!accounting->apps[app].meter)
+        if (!meter_of(accounting, app))
             continue;
         for (unsigned slot = 1; slot <= APP_SLOTS_MAX; slot++)
             sample_board(accounting, app, slot);
@@ -182,6 +203,7 @@ void accounting_sample(struct accounting *accounting, uint64_t now_us)
 void accounting_close(struct accounting *accounting, struct windows *windows,
                       const uint64_t restarts[APPS_MAX])
 {
+    accounting->closed = true;
     for (unsigned app = 0; app < APPS_MAX; app++) {
         struct account *account = &accounting->apps[app];
         const struct ledger_account *noted = &ledger_accounts(accounting->ledger)->apps[app];
@@ -193,7 +215,7 @@ void accounting_close(struct accounting *accounting, struct windows *windows,
         account->restarts_closing = restarts[app];
         windows_count(windows, METRIC_WORKER_RESTARTS, index,
                       (double) (restarts[app] - MIN(noted->restarts_emitted, restarts[app])));
-        if (!account->meter)
+        if (!meter_of(accounting, app))
             continue;
         for (unsigned slot = 1; slot <= APP_SLOTS_MAX; slot++)
             sample_board(accounting, app, slot);
@@ -230,14 +252,24 @@ void accounting_settle(struct accounting *accounting, bool written)
 
     accounts->intent = (struct ledger_intent){.length = 0};
     for (unsigned app = 0; written && app < APPS_MAX; app++) {
+        const struct account *account = &accounting->apps[app];
+        struct ledger_account *noted = &accounts->apps[app];
+
         if (ledger_app_name(accounting->ledger, app)[0] == '\0')
             continue;
-        accounts->apps[app].emitted = accounts->apps[app].emitting;
-        accounts->apps[app].restarts_emitted = accounts->apps[app].restarts_emitting;
-        if (accounting->apps[app].meter)
-            request_meter_commit(accounting->apps[app].meter);
+        /* Without a file sink nothing was intended; an earlier core's intent is all in the ledger.
+         */
+        if (accounting->closed && account->meter)
+            noted->emitting = *request_meter_closing(account->meter);
+        if (accounting->closed)
+            noted->restarts_emitting = account->restarts_closing;
+        noted->emitted = noted->emitting;
+        noted->restarts_emitted = noted->restarts_emitting;
+        if (accounting->closed && account->meter)
+            request_meter_commit(account->meter);
     }
     ledger_commit(accounting->ledger);
+    accounting->closed = false;
 }
 
 /* --- views --------------------------------------------------------------------------------------
@@ -272,8 +304,7 @@ double accounting_quantile_ms(const struct accounting *accounting, unsigned app,
 uint32_t accounting_in_flight(const struct accounting *accounting, unsigned app, unsigned slot)
 {
     const struct board *board = board_of(accounting, app, slot);
-    uint32_t in_flight =
-        board && board->memory && !board->is_bad ? scoreboard_in_flight(board->memory) : 0;
+    uint32_t in_flight = board && board->memory ? scoreboard_in_flight(board->memory) : 0;
 
     return in_flight <= IN_FLIGHT_PLAUSIBLE ? in_flight : 0;
 }

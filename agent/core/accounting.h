@@ -42,7 +42,8 @@ void accounting_close(struct accounting *accounting, struct windows *windows,
 /* The window is about to be written at |intent|: noted before the first byte. */
 void accounting_intend(struct accounting *accounting, const struct ledger_intent *intent,
                        uint64_t window_start_realtime_us);
-/* It was written, or was not: then its requests are in the next one. */
+/* It was written, or was not: then its requests are in the next one. A new core settles the intent
+ * that an earlier one has left, before it opens any scoreboard. */
 void accounting_settle(struct accounting *accounting, bool written);
 
 /* --- views --------------------------------------------------------------------------------------

@@ -21,3 +21,25 @@ pkglibexec_PROGRAMS += agentd-core
 agentd_core_SOURCES = agent/core/main.c
 agentd_core_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 agentd_core_LDADD = $(core_libs)
+
+if HAVE_CMOCKA
+core_tests = \
+	tests/unit/test-accounting \
+	tests/unit/test-config-changes \
+	tests/unit/test-ledger \
+	tests/unit/test-log-files
+check_PROGRAMS += $(core_tests)
+TESTS += $(core_tests)
+core_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
+core_test_ldadd = \
+	agent/libcore.a agent/libsupervise.a agent/libobserve.a agent/libcore.a common/libschema.a \
+	common/libbase.a $(CMOCKA_LIBS) $(LIBCONFIG_LIBS) $(SYSTEMD_LIBS) -lm
+tests_unit_test_accounting_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_accounting_LDADD = $(core_test_ldadd)
+tests_unit_test_config_changes_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_config_changes_LDADD = $(core_test_ldadd)
+tests_unit_test_ledger_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_ledger_LDADD = $(core_test_ldadd)
+tests_unit_test_log_files_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_log_files_LDADD = $(core_test_ldadd)
+endif
