@@ -66,10 +66,10 @@ bool core_is_alive(const struct core *core)
     return core->state != CORE_WAITING;
 }
 
-void core_signal(struct core *core, int signal)
+void core_hang_up(struct core *core)
 {
-    if (core->state == CORE_STARTING || core->state == CORE_READY)
-        (void) kill(core->pid, signal);
+    if (core->state == CORE_READY) /* before that, nothing may catch it */
+        (void) kill(core->pid, SIGHUP);
 }
 
 void core_kill(struct core *core, const char *why)
@@ -78,7 +78,7 @@ void core_kill(struct core *core, const char *why)
         return;
     if (why)
         log_error("core %d %s, killing it", core->pid, why);
-    core_signal(core, SIGKILL);
+    (void) kill(core->pid, SIGKILL);
     core_set_state(core, CORE_DYING);
     core->io = sd_event_source_disable_unref(core->io);
     (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);

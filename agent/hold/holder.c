@@ -83,21 +83,39 @@ static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_
     return 0;
 }
 
+/*
+ * An app that goes on keeps its addresses until a restart: all its workers share one set. Swaps
+ * them, so that a second call undoes it. What else needs a restart, the core says.
+ */
+static void keep_addresses(struct config *old, struct config *new)
+{
+    for (size_t i = 0; i < old->n_apps; i++) {
+        struct config_app *app = (struct config_app *) config_find_app(new, old->apps[i].name);
+        for (size_t n = 0; app && app->enabled && old->apps[i].enabled && n < APP_LISTENERS_MAX;
+             n++) {
+            char *address = app->listen[n];
+            app->listen[n] = old->apps[i].listen[n];
+            old->apps[i].listen[n] = address;
+        }
+    }
+}
+
 static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
     CLEANUP(config_freep) struct config *config = NULL;
     CLEANUP_CLOSE int fd = -1;
     int r = holder_read_config(holder->options, &config, &fd, error);
 
-    if (r >= 0)
+    if (r >= 0) {
+        keep_addresses(holder->config, config);
         r = listeners_open(&holder->listeners, config, holder->health, holder->control_path, error);
+        if (r < 0)
+            keep_addresses(holder->config, config); /* swaps them back */
+    }
     if (r < 0) {
         log_error("reload refused, nothing changed: %s", error);
         return r;
     }
-    if (strcmp(config->health_listen, holder->health) != 0 ||
-        strcmp(config->runtime_dir, holder->runtime_dir) != 0)
-        log_warning("health.listen and agent.runtime_dir take effect at a restart of agentd");
     put_in_force(holder, TAKE(config), TAKE_FD(fd));
     slots_reconfigure(&holder->slots);
     core_send_plain(holder->core, HOLD_CONFIG, holder->config_fd);
@@ -167,7 +185,7 @@ static int holder_on_signal(sd_event_source *source, const struct signalfd_sigin
     struct holder *holder = userdata;
 
     if (info->ssi_signo == SIGHUP)
-        core_signal(holder->core, SIGHUP); /* the core asks for the reload, if it is well */
+        core_hang_up(holder->core);
     else if (holder->state == HOLDER_RUNNING)
         stop(holder);
     else

@@ -42,17 +42,18 @@ static int check(const struct holder_options *options)
     return EXIT_CODE_OK;
 }
 
-static int run(const struct holder_options *options)
+static int run(struct holder_options *options)
 {
-    CLEANUP_FREE char *core = NULL;
+    CLEANUP_FREE char *core = NULL, *libexec = realpath(options->libexec_directory, NULL);
 
     log_open("agentd");
-    if (asprintf(&core, "%s/" CORE_PROGRAM, options->libexec_directory) < 0)
+    if (asprintf(&core, "%s/" CORE_PROGRAM, libexec ? libexec : options->libexec_directory) < 0)
         return EXIT_CODE_FAILED;
-    if (access(core, X_OK) < 0) {
+    if (!libexec || access(core, X_OK) < 0) { /* before anything is begun */
         log_error("can't run %s: %s", core, strerror(errno));
         return EXIT_CODE_FAILED;
     }
+    options->libexec_directory = libexec; /* children start in "/" */
     return holder_run(options);
 }
 

@@ -78,6 +78,11 @@ def test_a_second_one_on_the_same_directory(holder):
     core.send(h.PING)
 
 
+def test_a_relative_directory_for_the_core(holder):
+    holder.launch(prefix=["env", "-C", str(holder.dir.parent)], arguments=["--libexec", holder.dir.name])
+    holder.next_core().ready()
+
+
 def test_no_core_to_run(holder):
     (holder.dir / "agentd-core").unlink()
     result = run(holder.program, "--config", holder.config_path, "--libexec", holder.dir)
@@ -164,8 +169,27 @@ def test_a_refused_reload_changes_nothing(holder):
     assert before in os.pread(holder.next_core().ready().fds["config"], 100000, 0)
 
 
-def test_hangup_is_the_cores(holder):
+def test_addresses_stay_until_a_restart(holder):
+    second = free_port()
+    holder.configure({"web": holder.app()})
     core = holder.start()
+    holder.configure({"web": holder.app(listen=[f"127.0.0.1:{second}"], command=["/bin/sh", "-c", "exit 9"])})
+    for _ in range(2):
+        core.send(h.RECONFIGURE)
+        core.expect(h.CONFIG)
+        assert connects(holder.port) and not connects(second)
+    core.expect_dead(core.start("web", 1), exit_status=9)  # the rest is in force
+    assert holder.stop() == 0
+    holder.start()
+    assert connects(second) and not connects(holder.port)
+
+
+def test_hangup_is_the_cores(holder):
+    core = holder.launch().next_core()
+    holder.process.send_signal(signal.SIGHUP)  # one that is not ready may not catch it yet
+    core.ready()
+    core.send(h.START, app="none", slot=1)
+    core.expect(h.REFUSED)
     holder.process.send_signal(signal.SIGHUP)
     gone(core.pid)  # the script's SIGHUP is its end; a core asks for a reload
     core.ended()

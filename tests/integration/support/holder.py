@@ -177,7 +177,7 @@ class Holder:
 
     def app(self, *command, **keys):
         """An app's group: by default it sleeps, and listens on self.port."""
-        base = {"command": list(command) or ["/bin/sleep", "1000"], "listen": [f"127.0.0.1:{self.port}"]}
+        base = {"command": list(command or ("/bin/sleep", "1000")), "listen": [f"127.0.0.1:{self.port}"]}
         return {**base, "drain_timeout": 1, "idle_timeout": 1, **keys}
 
     def launch(self, environment=None, prefix=(), pass_fds=(), arguments=()):
@@ -222,6 +222,7 @@ class Holder:
         while (message := core.receive()) and message.type != STOPPING:
             pass
         core.send(STOPPED)
+        core.close()
         self.connections[-1].close()
         return self.wait_exit()
 
