@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-journal.h>
 
 _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in the gate");
@@ -225,6 +226,7 @@ static void add_environment(const struct holder *holder, const struct config_app
                             unsigned number, struct spawn *spawn)
 {
     char names[sizeof(FDNAME_WEB) * APP_LISTENERS_MAX + 1] = "";
+    struct stat output;
 
     for (size_t i = 0; i < spawn->n_listen_fds; i++)
         strcat(strcat(names, i ? ":" : ""), FDNAME_WEB);
@@ -237,6 +239,9 @@ static void add_environment(const struct holder *holder, const struct config_app
     if (config->scoreboard)
         spawn_add(spawn, ENV_SCOREBOARD "=%zu", 3 + spawn->n_listen_fds + 1);
     spawn_add(spawn, "NOTIFY_SOCKET=%s", holder->notify_path);
+    if (fstat(spawn->output_fd, &output) == 0 && S_ISSOCK(output.st_mode)) /* systemd.exec(5) */
+        spawn_add(spawn, "JOURNAL_STREAM=%ju:%ju", (uintmax_t) output.st_dev,
+                  (uintmax_t) output.st_ino);
     for (char *const *item = config->environment; *item; item++)
         spawn_add(spawn, "%s", *item);
     spawn_add_standard(spawn, names);

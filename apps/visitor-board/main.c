@@ -105,12 +105,22 @@ static int serve(const struct settings *settings)
     return worker_runtime_run(runtime);
 }
 
+/* A worker's lines carry its own name, as what it prints does. */
+static void open_log(void)
+{
+    const char *app = getenv(ENV_APP), *slot = getenv(ENV_SLOT);
+    char identifier[64];
+
+    snprintf(identifier, sizeof(identifier), "%s.%s", app ? app : "", slot ? slot : "");
+    log_open(app && slot ? identifier : "visitor-board");
+}
+
 int main(int argc, char *argv[])
 {
     struct settings settings;
     int r;
 
-    log_open("visitor-board");
+    open_log();
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         fputs(help, stdout);
         return EXIT_CODE_OK;
