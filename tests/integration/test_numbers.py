@@ -139,6 +139,34 @@ def test_acknowledged_requests_are_counted_while_workers_are_killed(agentd, load
     assert daemon.metric_sum("WorkerRestarts", App=BOARD) == kills
 
 
+def test_nothing_is_counted_twice_when_worker_and_core_die_together(agentd, load, storm):
+    """A core may die before, while or after it adds a dead worker's scoreboard to the total."""
+    workers, rounds = 4, storm(12, 16)
+    daemon = agentd({"apps": {BOARD: {"workers": workers}}})
+    flow = load(daemon.port, duration_s=100, **MIXED)
+    for kill in range(rounds):
+        slot = kill % workers + 1
+        worker = wait_until(lambda: ready_worker(daemon, slot), 10, f"worker {slot} is ready", 0.02)
+        core = daemon.core_pid()
+        if kill % 3 == 0:  # the worker's death is seen by the next core only
+            os.kill(core, signal.SIGSTOP)
+        os.kill(worker["pid"], signal.SIGKILL)
+        time.sleep(random.choice([0, random.uniform(0, 0.01), 0.05]))
+        os.kill(core, signal.SIGKILL)
+        wait_until(lambda: daemon.core_pid() not in (0, core), 5, "another core")
+        daemon.wait_healthy()
+        flow.wait_requests(20)
+    flow.stop()
+    daemon.wait_ready(workers)
+    acknowledged = len(flow.answered)
+    print(f"{flow.summary()}; {board_totals(daemon)}")
+    assert flow.sent - acknowledged <= rounds * len(flow.clients)
+    assert sum(worker["restarts"] for worker in daemon.workers()) == rounds
+    assert daemon.stop() == 0
+    assert acknowledged <= counted(daemon) <= flow.sent
+    assert acknowledged <= latencies_counted(daemon) <= flow.sent
+
+
 # --- A sink that fails for a while ---------------------------------------------------------------
 
 
