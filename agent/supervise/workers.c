@@ -210,11 +210,12 @@ static void on_slot(struct workers *workers, unsigned app, const struct hold_mes
                                  workers->owner.userdata);
         return;
     case HOLD_SLOT_DEAD: {
+        uint64_t started_at_us = MIN(message->started_at_us, message->ended_at_us);
         struct obituary obituary = {
             .code = message->exit_code,
             .status = message->exit_status,
             .oom = was_oom(workers, message->app, message->slot),
-            .uptime_us = message->ended_at_us - MIN(message->started_at_us, message->ended_at_us),
+            .uptime_us = message->ended_at_us - started_at_us,
         };
 
         workers->owner.on_worker_gone(app, message->slot, message->serial, take_fd,
@@ -356,10 +357,11 @@ int workers_configure(struct workers *workers, const struct config *config)
         const struct config_app *c = name[0] ? config_find_app(config, name) : NULL;
 
         if (c && c->enabled) {
+            unsigned drain_timeout_s = MAX(c->drain_timeout_s, c->idle_timeout_s);
             struct supervisor_policy policy = {
                 .wanted = c->workers,
                 .ready_timeout_us = c->ready_timeout_s * USEC_PER_SEC,
-                .drain_timeout_us = MAX(c->drain_timeout_s, c->idle_timeout_s) * USEC_PER_SEC,
+                .drain_timeout_us = drain_timeout_s * USEC_PER_SEC,
             };
 
             supervisor_set_policy(workers->supervisor, app, &policy);

@@ -315,7 +315,7 @@ static int sqlite_latest(struct store *base, size_t limit, uint64_t known, store
     *latest = (struct latest){
         .job = {.run = run_latest, .done = on_latest},
         .store = store,
-        .limit = MIN(limit, (size_t) MESSAGE_LIST_MAX),
+        .limit = limit < MESSAGE_LIST_MAX ? limit : MESSAGE_LIST_MAX,
         .known = known,
         .done = done,
         .userdata = userdata,

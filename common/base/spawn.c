@@ -146,11 +146,13 @@ static _Noreturn void child_fail(enum spawn_exit status, const char *what)
 
 static void child_reset_signals(void)
 {
-    struct sigaction action = {.sa_handler = SIG_DFL};
+    /* The kernel's struct sigaction, all zero: SIG_DFL. glibc's refuses signals 32 and 33, its own,
+     * which may be inherited as ignored all the same. */
+    static const uint64_t defaults[8];
     sigset_t none;
 
     for (int signal = 1; signal < NSIG; signal++)
-        (void) sigaction(signal, &action, NULL);
+        (void) syscall(SYS_rt_sigaction, signal, defaults, NULL, (NSIG - 1) / 8);
     sigemptyset(&none);
     (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
