@@ -6,7 +6,7 @@ tests_tools_bad_worker_SOURCES = tests/tools/bad-worker.c
 EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 	tests/integration/support/__init__.py tests/integration/support/daemon.py \
 	tests/integration/support/holder.py tests/integration/support/holder_fixtures.py \
-	tests/integration/test_hold_core.py tests/integration/test_hold_start.py \
+	tests/integration/test_hold_core.py tests/integration/test_hold_start.py tests/integration/test_hold_traced.py \
 	tests/integration/test_hold_systemd.py tests/integration/test_hold_workers.py \
 	tests/integration/support/libconfig.py tests/integration/support/load_generator.py \
 	tests/integration/support/processes.py \

@@ -134,7 +134,7 @@ static int core_start(struct core *core)
     if (r < 0)
         goto failed;
     core->synced = core->was_ready = false;
-    r = sd_event_add_child(event, &core->child, core->pid, WEXITED, core_on_child, core);
+    r = holder_watch_child(core->holder, &core->child, core->pid, core_on_child, core);
     if (r >= 0)
         r = sd_event_add_io(event, &core->io, core->link_fd, EPOLLIN, core_on_io, core);
     if (r < 0) {

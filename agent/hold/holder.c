@@ -128,6 +128,21 @@ static void arm_deadline(struct holder *holder, uint64_t wait_us)
     (void) sd_event_source_set_enabled(holder->deadline, SD_EVENT_ONESHOT);
 }
 
+/*
+ * sd-event's child sources fire once. A process that somebody traces at its end (strace, gdb, the
+ * leak sanitizer) can't be reaped yet when its pidfd says that it has ended, and sd-event would
+ * never look again. So it shall look until there is something to reap.
+ */
+int holder_watch_child(struct holder *holder, sd_event_source **ret, pid_t pid,
+                       sd_event_child_handler_t on_end, void *userdata)
+{
+    int r = sd_event_add_child(holder->event, ret, pid, WEXITED, on_end, userdata);
+
+    if (r >= 0) /* from off, for it registers with epoll anew then only */
+        r = sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_ON);
+}
+
 void holder_child_gone(struct holder *holder)
 {
     if (holder->state != HOLDER_RUNNING && holder->slots.running == 0 &&

@@ -48,5 +48,9 @@ int holder_run(const struct holder_options *options);
 /* One checked message of the core. 0, also if it is refused, or -EPROTO: not in this state. */
 int holder_on_request(struct holder *holder, const struct hold_message *request);
 
+/* sd_event_add_child() for a child's end, which misses none. */
+int holder_watch_child(struct holder *holder, sd_event_source **ret, pid_t pid,
+                       sd_event_child_handler_t on_end, void *userdata);
+
 /* A child has ended: perhaps that was the last thing that a stop waited for. */
 void holder_child_gone(struct holder *holder);

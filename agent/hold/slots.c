@@ -374,7 +374,7 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     app->in_use++;
     if (config->scoreboard)
         store_put(store_name_of(slot, name), slot->scoreboard_fd);
-    r = sd_event_add_child(holder->event, &slot->child, slot->pid, WEXITED, slots_on_exit, slot);
+    r = holder_watch_child(holder, &slot->child, slot->pid, slots_on_exit, slot);
     if (r < 0) /* nobody would see its end: an end of ours, which takes it along, is better */
         return sd_event_exit(holder->event, r);
     (void) sd_event_source_set_description(slot->child, "worker");
