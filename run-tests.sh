@@ -15,6 +15,7 @@ source_dir=$(cd "$(dirname "$0")" && pwd)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 SANITIZERS=(--enable-werror --enable-asan --enable-ubsan)
 UNIT_LIMIT_S=600
+CHECK_LIMIT_S=600 # of one
 INTEGRATION_LIMIT_S=900
 [ "${AGENTD_SOAK:-}" != 1 ] || INTEGRATION_LIMIT_S=14400
 SYSTEM_LIMIT_S=1200
@@ -137,17 +138,13 @@ part_checks() {
     name=$(basename "$check")
     log=$logs/$name.log
     status=0
-    (cd "$source_dir" && timeout -k 10 600 "$check") >"$log" 2>&1 </dev/null || status=$?
+    quietly "$name" "$log" timeout -k 10 "$CHECK_LIMIT_S" env --chdir="$source_dir" "$check" || status=$?
     case $status in
       0) pass "$name" ;;
       77) skip "$name" "$(tail -n 1 "$log")" ;;
-      *)
-        tail -n 20 "$log"
-        fail "$name: see $log"
-        ;;
+      *) fail "$name: see $log" ;;
     esac
   done
-  echo "  $(count pass) of $(find "$source_dir"/tests/checks -name 'check-*' | wc -l) checks passed"
 }
 
 # --- integration --------------------------------------------------------------------------------
@@ -250,6 +247,12 @@ for argument in "$@"; do
   esac
 done
 [ ${#chosen[@]} -gt 0 ] || chosen=("${PARTS[@]}")
+mkdir -p "$(build_root)"
+exec {lock}>"$(build_directory tests).lock"
+flock -n "$lock" || {
+  echo "run-tests.sh: runs already in this tree" >&2
+  exit 1
+}
 logs=$(build_directory logs)
 rm -rf "$logs"
 mkdir -p "$logs"
