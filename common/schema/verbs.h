@@ -124,7 +124,9 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
     VERB(RESTART, restart, "restart", "[APP[.SLOT]]", 0, 1, VERB_VALUE_TARGET,                     \
          VERB_BIT(CORE) | VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                   \
          "restart workers: all, those of an app, or one",                                          \
-         "A worker finishes the requests that it has, then a new one takes its place. "            \
+         "A new worker is started first; when it is ready, an old one finishes its requests and "  \
+         "ends, one after the other. "                                                             \
+         "The new one may have another slot. "                                                     \
          "With --core the core of agentd is replaced instead; the workers serve on.")              \
     VERB(RELOAD, reload, "reload", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(WAIT) | VERB_BIT(TIMEOUT),  \
          VERB_CODES_CHANGE, "read the configuration again",                                        \
