@@ -147,9 +147,9 @@ static void publish_succeeded(struct observer *observer)
 }
 
 /* One line at its noted place. 0 or a negative errno. */
-static int write_line(struct observer *observer, const struct window *window, struct buffer *line,
-                      bool first)
+static int write_line(struct observer *observer, const struct window *window, struct buffer *line)
 {
+    struct ledger_intent intent;
     int64_t offset;
 
     if (buffer_append(line, "\n", 1) < 0)
@@ -157,11 +157,8 @@ static int write_line(struct observer *observer, const struct window *window, st
     offset = file_sink_offset(observer->sink);
     if (offset < 0)
         return (int) offset;
-    if (first) {
-        struct ledger_intent intent = {.offset = (uint64_t) offset, .length = line->length};
-
-        accounting_intend(observer->accounting, &intent, window->start_realtime_us);
-    }
+    intent = (struct ledger_intent){.offset = (uint64_t) offset, .length = line->length};
+    accounting_intend(observer->accounting, &intent, window->start_realtime_us);
     return file_sink_append(observer->sink, line->data, line->length);
 }
 
@@ -172,10 +169,12 @@ static int write_window(struct observer *observer, const struct window *window)
         .asg_name = observer->config->asg_name,
         .instance_id = observer->instance_id,
         .per_instance = observer->config->per_instance,
+        /* One line a window, so that it is there as a whole or not at all. */
+        .body_limit_bytes = FILE_SINK_LINE_MAX - 1,
+        .datums_max = SIZE_MAX,
     };
     struct batch batch;
     struct buffer line;
-    bool first = true;
     int r;
 
     for (unsigned app = 0; app < APPS_MAX; app++) {
@@ -189,15 +188,9 @@ static int write_window(struct observer *observer, const struct window *window)
     }
     buffer_init(&line, FILE_SINK_LINE_MAX);
     batch_init(&batch, &settings, window);
-    /* More than one line only where a window is past the service's limits; the requests of a core
-     * that dies between them are in the first. */
-    while ((r = batch_next(&batch, &line)) > 0) {
-        r = write_line(observer, window, &line, first);
-        if (r < 0)
-            break;
-        first = false;
-        buffer_clear(&line);
-    }
+    r = batch_next(&batch, &line);
+    if (r > 0)
+        r = write_line(observer, window, &line);
     buffer_done(&line);
     return r;
 }
