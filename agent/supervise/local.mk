@@ -10,7 +10,7 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/workers.c agent/supervise/workers.h
 agent_libsupervise_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 
-EXTRA_DIST += tests/unit/supervisor-sim.h \
+EXTRA_DIST += tests/unit/supervisor-cases.h tests/unit/supervisor-sim.h \
 	tests/data/fuzz/notify/all \
 	tests/data/fuzz/notify/controls \
 	tests/data/fuzz/notify/cut \
@@ -25,6 +25,7 @@ supervise_tests = \
 	tests/unit/test-notify-message \
 	tests/unit/test-obituary \
 	tests/unit/test-supervisor \
+	tests/unit/test-supervisor-core \
 	tests/unit/test-supervisor-model
 check_PROGRAMS += $(supervise_tests)
 TESTS += $(supervise_tests)
@@ -39,6 +40,8 @@ tests_unit_test_obituary_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_obituary_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_supervisor_LDADD = $(supervise_test_ldadd)
+tests_unit_test_supervisor_core_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_supervisor_core_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_model_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_supervisor_model_LDADD = $(supervise_test_ldadd)
 endif
