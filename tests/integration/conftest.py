@@ -14,6 +14,7 @@ The fixture `plain_agentd` is the same from a build without sanitizers ($AGENTD_
 """
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -68,6 +69,14 @@ def plain_build():
     if not os.environ.get("AGENTD_PLAIN_BUILD"):
         pytest.skip("AGENTD_PLAIN_BUILD names no build without sanitizers")
     return build_directory("AGENTD_PLAIN_BUILD")
+
+
+@pytest.fixture(scope="session")
+def public_agentctl(build):
+    """A copy of agentctl that other users can run: a build below a home directory is closed to them."""
+    with tempfile.TemporaryDirectory(prefix="agentctl-") as directory:
+        os.chmod(directory, 0o755)
+        yield shutil.copy(build / "agentctl", directory)
 
 
 def factory(build):

@@ -135,7 +135,7 @@ def test_a_core_that_hangs(agentd):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user to be refused")
-def test_permissions(agentd):
+def test_permissions(agentd, public_agentctl):
     daemon = agentd()
     os.chmod(daemon.dir, 0o755)
     os.chmod(daemon.dir / "run", 0o755)
@@ -148,7 +148,7 @@ def test_permissions(agentd):
             os.setuid(pwd.getpwnam("nobody").pw_uid)
 
         return subprocess.run(
-            [str(daemon.build / "agentctl"), "--socket", str(daemon.control_socket), *arguments], text=True,
+            [public_agentctl, "--socket", str(daemon.control_socket), *arguments], text=True,
             capture_output=True, timeout=30, env=clean_environment(), preexec_fn=become_nobody)
 
     assert os.stat(daemon.control_socket).st_mode & 0o007 == 0

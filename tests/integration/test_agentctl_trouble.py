@@ -117,7 +117,7 @@ def test_socket_from_the_environment(binary, control):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user to be refused")
-def test_no_permission(binary, control, tmp_path):
+def test_no_permission(public_agentctl, control, tmp_path):
     def become_nobody():
         os.setgroups([])
         os.setgid(65534)
@@ -131,7 +131,7 @@ def test_no_permission(binary, control, tmp_path):
     try:
         for parent, mode in modes:
             parent.chmod(mode | 0o5)
-        result = subprocess.run([binary, "--socket", control.path, "status"], env=clean_environment(),
+        result = subprocess.run([public_agentctl, "--socket", control.path, "status"], env=clean_environment(),
                                 capture_output=True, text=True, timeout=20, preexec_fn=become_nobody)
     finally:
         for parent, mode in modes:
