@@ -54,7 +54,7 @@ struct http_connection {
     struct http_connection *previous, *next; /* in one of the server's two lists */
     struct http_request request;
     int fd;
-    bool is_quiet;   /* no request on it, or only a part of a head */
+    bool is_quiet;   /* no request on it, or only a part of one */
     bool is_watched; /* in the watch epoll */
     bool peer_gone;
     bool linger; /* refused with unread input: read it away before the last close */
@@ -70,7 +70,8 @@ struct http_server {
     struct http_server_options options;
     struct MHD_Daemon *daemon;
     sd_event_source *io;    /* libmicrohttpd's epoll */
-    sd_event_source *rerun; /* more to do at once */
+    sd_event_source *rerun; /* an answer came from elsewhere */
+    sd_event_source *again; /* more to do than one wake-up may take */
     sd_event_source *timer; /* each second while there are connections */
     sd_event_source *watch; /* the peers of suspended requests: libmicrohttpd doesn't look */
     int watch_fd;
@@ -83,8 +84,10 @@ struct http_server {
     unsigned opening; /* added, and not announced by libmicrohttpd: from 1.0 on that comes later */
     unsigned connections_peak; /* since memory was last given back */
     unsigned in_flight;
-    unsigned begun; /* requests, in this round of MHD_run() */
-    bool running;   /* inside MHD_run() */
+    unsigned begun;   /* requests, in this round of MHD_run() */
+    unsigned stalled; /* wake-ups in a row in which nothing happened, though there was to do */
+    bool progress;    /* in this wake-up something happened */
+    bool running;     /* inside MHD_run() */
     bool run_again;
     bool draining;
     bool probing;     /* the request is our own, see http-server.c */
@@ -95,6 +98,8 @@ struct http_server {
 
 /* libmicrohttpd has something to do that its epoll does not tell. */
 void http_server_schedule(struct http_server *server);
+/* There is hardly a place left: connections don't stay open behind their answer. */
+bool http_server_is_crowded(const struct http_server *server);
 /* A connection has no request any more, or has one again. */
 void http_connection_set_quiet(struct http_server *server, struct http_connection *connection,
                                bool quiet);

@@ -39,7 +39,8 @@ static bool request_is_open(const struct http_request *request)
 
 static void request_queue(struct http_request *request, struct http_response *response)
 {
-    struct MHD_Response *mhd = http_response_get(response, request->server->draining);
+    bool close = request->server->draining || http_server_is_crowded(request->server);
+    struct MHD_Response *mhd = http_response_get(response, close);
 
     request->queued =
         mhd && MHD_queue_response(request->mhd, http_response_status(response), mhd) == MHD_YES;
@@ -215,7 +216,8 @@ static void request_begin(struct http_request *request, struct http_server *serv
     };
     server->in_flight++;
     server->begun++;
-    http_connection_set_quiet(server, http_connection_of(request), false);
+    /* Still quiet until the body is there: that has its time-out from now on. */
+    http_connection_set_quiet(server, http_connection_of(request), true);
     if (server->options.on_begin)
         server->options.on_begin(server->options.observer);
 }
@@ -289,6 +291,7 @@ static enum MHD_Result request_on_complete(struct http_request *request)
     }
     if (request->state != REQUEST_RECEIVING)
         return MHD_NO;
+    http_connection_set_quiet(request->server, connection, false);
     request->state = REQUEST_HANDLED;
     if (request->refusal)
         request_respond_page(request, request->refusal);
@@ -339,6 +342,7 @@ enum MHD_Result http_request_on_access(void *cls, struct MHD_Connection *mhd, co
                                        const char *upload_data, size_t *upload_data_size,
                                        void **context)
 {
+    ((struct http_server *) cls)->progress = true;
     if (!*context)
         return request_on_head(cls, mhd, url, method, version, context);
     if (*upload_data_size > 0)
@@ -352,6 +356,7 @@ void http_request_on_completed(void *cls, struct MHD_Connection *mhd, void **con
     struct http_request *request = *context;
     struct http_server *server = cls;
 
+    server->progress = true;
     if (!request)
         return;
     *context = NULL;

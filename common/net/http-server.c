@@ -15,6 +15,7 @@
 #include <malloc.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #define ACCEPT_BATCH 8
 /* We count for ourselves; libmicrohttpd's own limit, which some versions reach early, is above. */
@@ -24,6 +25,9 @@
 #define RUNS_MAX     8
 #define RERUN_FROM   2 /* requests in a round that make a further one worth its epoll_wait() */
 #define WATCH_EVENTS 32
+/* Rounds without any progress after which libmicrohttpd is given time, and how much. */
+#define STALLED_RUNS  16u
+#define STALL_WAIT_US (20 * USEC_PER_MSEC)
 /* From so many connections on, their memory is given back when three quarters of them are gone. */
 #define TRIM_FROM     512
 #define TICK_US       USEC_PER_SEC
@@ -91,6 +95,29 @@ static void update_pause(struct http_server *server)
     acceptor_set_paused(server->acceptor, is_full(server));
 }
 
+bool http_server_is_crowded(const struct http_server *server)
+{
+    unsigned crowded = server->options.connections_crowded;
+
+    return server->connections >= (crowded ? crowded : server->options.connections_max);
+}
+
+/* libmicrohttpd sees it in its next round, and closes. */
+static void close_quiet_connection(struct http_server *server, struct http_connection *c)
+{
+    shutdown(c->fd, SHUT_RDWR);
+    http_connection_set_quiet(server, c, false);
+}
+
+/* Not one of this second: its request may be on its way. */
+static void make_room(struct http_server *server)
+{
+    struct http_connection *c = server->quiet.first;
+
+    if (c && c->quiet_since_tick < server->tick && http_server_is_crowded(server))
+        close_quiet_connection(server, c);
+}
+
 static void connection_opened(struct http_server *server, struct MHD_Connection *mhd,
                               void **socket_context)
 {
@@ -98,6 +125,7 @@ static void connection_opened(struct http_server *server, struct MHD_Connection 
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct http_connection *c = calloc(1, sizeof(*c));
 
+    server->progress = true;
     server->opening -= server->opening > 0;
     *socket_context = c;
     if (!c) /* its first request will be refused by a close */
@@ -111,6 +139,7 @@ static void connection_opened(struct http_server *server, struct MHD_Connection 
         sd_event_source_set_time_relative(server->timer, TICK_US);
         sd_event_source_set_enabled(server->timer, SD_EVENT_ON);
     }
+    make_room(server);
     if (server->options.on_connection)
         server->options.on_connection(1, server->options.observer);
 }
@@ -119,6 +148,7 @@ static void connection_closed(struct http_server *server, void **socket_context)
 {
     struct http_connection *c = TAKE(*socket_context);
 
+    server->progress = true;
     if (!c)
         return;
     if (c->linger)
@@ -187,6 +217,15 @@ void http_server_schedule(struct http_server *server)
         sd_event_source_set_enabled(server->rerun, SD_EVENT_ONESHOT);
 }
 
+/* Not by the deferred source: one that enables itself again leaves the others no turn. */
+static void run_later(struct http_server *server)
+{
+    server->stalled = server->progress ? 0 : MIN(server->stalled + 1, STALLED_RUNS);
+    sd_event_source_set_time_relative(server->again,
+                                      server->stalled < STALLED_RUNS ? 0 : STALL_WAIT_US);
+    sd_event_source_set_enabled(server->again, SD_EVENT_ONESHOT);
+}
+
 static bool is_pending(struct http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
@@ -200,6 +239,7 @@ static void server_run(struct http_server *server)
     bool pending = true;
 
     server->running = true;
+    server->progress = false;
     for (unsigned i = 0; i < RUNS_MAX && (pending || server->begun >= RERUN_FROM); i++) {
         server->begun = 0;
         server->run_again = false;
@@ -210,7 +250,9 @@ static void server_run(struct http_server *server)
     server->running = false;
     server->begun = 0;
     if (pending)
-        http_server_schedule(server);
+        run_later(server);
+    else
+        server->stalled = 0;
 }
 
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -220,6 +262,12 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 }
 
 static int on_rerun(sd_event_source *source, void *userdata)
+{
+    server_run(userdata);
+    return 0;
+}
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
 {
     server_run(userdata);
     return 0;
@@ -240,17 +288,16 @@ static int on_watch(sd_event_source *source, int fd, uint32_t revents, void *use
     return 0;
 }
 
-/* The whole head has to arrive within the idle time-out, so that a slow one doesn't stay for ever
- * by sending a byte now and then; libmicrohttpd's own time-out only sees silence. */
+/* The whole head, and then the whole body, has to arrive within the idle time-out, so that a slow
+ * one doesn't stay for ever by sending a byte now and then; libmicrohttpd's own time-out only sees
+ * silence. */
 static void close_quiet_connections(struct http_server *server)
 {
     struct http_connection *c;
 
     while ((c = server->quiet.first) &&
-           server->tick - c->quiet_since_tick > server->options.idle_timeout_s) {
-        shutdown(c->fd, SHUT_RDWR);
-        http_connection_set_quiet(server, c, false);
-    }
+           server->tick - c->quiet_since_tick > server->options.idle_timeout_s)
+        close_quiet_connection(server, c);
 }
 
 /*
@@ -271,6 +318,24 @@ static void close_half_closed_connections(struct http_server *server)
     }
 }
 
+/*
+ * libmicrohttpd runs in circles over a body whose next line (a chunk's extension, a trailer)
+ * doesn't fit into the connection's memory: it neither reads on nor gives up.
+ */
+static void close_stuck_connections(struct http_server *server)
+{
+    struct http_connection *c, *next;
+
+    for (c = server->quiet.first; c && c->quiet_since_tick < server->tick; c = next) {
+        int n_unread;
+
+        next = c->next;
+        if (c->request.state == REQUEST_RECEIVING && ioctl(c->fd, FIONREAD, &n_unread) == 0 &&
+            n_unread > 0)
+            close_quiet_connection(server, c);
+    }
+}
+
 /* A crowd leaves free blocks all over the heap, which malloc would keep: 9 kB a connection. */
 static void give_memory_back(struct http_server *server)
 {
@@ -287,6 +352,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
     server->tick++;
     close_half_closed_connections(server);
+    if (server->stalled >= STALLED_RUNS)
+        close_stuck_connections(server);
+    make_room(server);
     if (server->options.idle_timeout_s > 0)
         close_quiet_connections(server);
     server_run(server);
@@ -338,6 +406,9 @@ static int add_sources(struct http_server *server)
             0 ||
         (r = sd_event_add_defer(event, &server->rerun, on_rerun, server)) < 0 ||
         (r = sd_event_source_set_enabled(server->rerun, SD_EVENT_OFF)) < 0 ||
+        (r = sd_event_add_time(event, &server->again, CLOCK_MONOTONIC, 0, 1, on_again, server)) <
+            0 ||
+        (r = sd_event_source_set_enabled(server->again, SD_EVENT_OFF)) < 0 ||
         (r = sd_event_add_time(event, &server->timer, CLOCK_MONOTONIC, 0, TICK_SLACK_US, on_timer,
                                server)) < 0 ||
         (r = sd_event_source_set_enabled(server->timer, SD_EVENT_OFF)) < 0)
@@ -345,6 +416,7 @@ static int add_sources(struct http_server *server)
     sd_event_source_set_description(server->io, "http-io");
     sd_event_source_set_description(server->watch, "http-watch");
     sd_event_source_set_description(server->rerun, "http-rerun");
+    sd_event_source_set_description(server->again, "http-again");
     sd_event_source_set_description(server->timer, "http-timer");
     return 0;
 }
@@ -420,6 +492,7 @@ struct http_server *http_server_free(struct http_server *server)
     sd_event_source_disable_unref(server->io);
     sd_event_source_disable_unref(server->watch);
     sd_event_source_disable_unref(server->rerun);
+    sd_event_source_disable_unref(server->again);
     sd_event_source_disable_unref(server->timer);
     http_linger_free(server->linger);
     acceptor_free(server->acceptor);

@@ -54,6 +54,10 @@ struct http_server_options {
     void *userdata;                  /* for handlers; and for observers, unless |observer| is set */
     void *observer;                  /* optional */
     unsigned connections_max;        /* more wait in the backlog */
+    /* From so many on (0: connections_max) answers carry `Connection: close`, and for each that
+     * comes, the one that was idle for longest is closed if that was over a second: idle clients
+     * must not keep the others out. */
+    unsigned connections_crowded;
     unsigned connections_per_client; /* from one address; 0 = no limit (behind a load balancer all
                                         come from few) */
     unsigned

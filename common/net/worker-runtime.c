@@ -429,6 +429,7 @@ static int runtime_make_server(struct worker_runtime *rt)
         .userdata = rt->options.userdata,
         .observer = rt,
         .connections_max = rt->options.connections_max + CONNECTIONS_PROBE,
+        .connections_crowded = rt->options.connections_max,
         .idle_timeout_s = rt->options.idle_timeout_s,
         .on_begin = runtime_on_begin,
         .on_end = runtime_on_end,

@@ -337,6 +337,68 @@ static void test_stalled_body(void **state)
     harness_stop(&h);
 }
 
+/* A body that comes byte by byte and never ends. */
+static void test_dripping_body(void **state)
+{
+    static const char request[] = POST "Content-Length: 90\r\n\r\n";
+    struct http_server_options options = {.connections_max = 100, .idle_timeout_s = 1};
+    struct harness h;
+    unsigned i;
+    int fd;
+
+    harness_start(&h, &options);
+    fd = harness_connect(&h);
+    harness_send(&h, fd, request, sizeof(request) - 1);
+    for (i = 0; i < 60; i++) {
+        char byte;
+
+        if (send(fd, "x", 1, MSG_NOSIGNAL) < 0 || recv(fd, &byte, 1, 0) == 0)
+            break;
+        harness_turn(&h, 100);
+    }
+    assert_in_range(i, 5, 40);
+    assert_int_equal(h.lost, 1);
+    assert_int_equal(h.handled, 0);
+    close(fd);
+    harness_stop(&h);
+}
+
+/* Lines inside a body that fill the connection's memory: libmicrohttpd would run in circles. */
+static void test_endless_chunk_line(void **state)
+{
+    static const char *const BEGINNINGS[] = {"10;", "2\r\nab\r\n0\r\nX-Trailer: "};
+    static const char request[] = POST "Transfer-Encoding: chunked\r\n\r\n";
+    char line[1000];
+
+    memset(line, 'x', sizeof(line));
+    for (size_t i = 0; i < ARRAY_SIZE(BEGINNINGS); i++) {
+        struct http_server_options options = {.connections_max = 100, .idle_timeout_s = 60};
+        struct timespec before, after;
+        struct harness h;
+        int fd;
+
+        harness_start(&h, &options);
+        fd = harness_connect(&h);
+        harness_send(&h, fd, request, sizeof(request) - 1);
+        harness_send(&h, fd, BEGINNINGS[i], strlen(BEGINNINGS[i]));
+        for (unsigned n = 0; n < 20; n++)
+            harness_send(&h, fd, line, sizeof(line));
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+        /* meanwhile others are served, in little CPU time */
+        for (unsigned n = 0; n < 3; n++) {
+            assert_int_equal(harness_status(&h, "GET / HTTP/1.1\r\n" HOST "\r\n"), 200);
+            harness_turn(&h, 1000);
+        }
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+        assert_in_range((after.tv_sec - before.tv_sec) * 1000 +
+                            (after.tv_nsec - before.tv_nsec) / 1000000,
+                        0, 1000);
+        assert_true(is_closed(&h, fd));
+        close(fd);
+        harness_stop(&h);
+    }
+}
+
 /* Out of descriptors: the connection waits, the loop does not spin, and it is served later. */
 static void test_no_descriptors(void **state)
 {
@@ -395,12 +457,20 @@ static void test_resets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smuggling),      cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_garbage),        cmocka_unit_test(test_percent_garbage),
-        cmocka_unit_test(test_long_heads),     cmocka_unit_test(test_many_headers),
-        cmocka_unit_test(test_slow_heads),     cmocka_unit_test(test_lively_connection_stays),
-        cmocka_unit_test(test_half_closed),    cmocka_unit_test(test_stalled_body),
-        cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_resets),
+        cmocka_unit_test(test_smuggling),
+        cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_percent_garbage),
+        cmocka_unit_test(test_long_heads),
+        cmocka_unit_test(test_many_headers),
+        cmocka_unit_test(test_slow_heads),
+        cmocka_unit_test(test_lively_connection_stays),
+        cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_dripping_body),
+        cmocka_unit_test(test_endless_chunk_line),
+        cmocka_unit_test(test_stalled_body),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_resets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

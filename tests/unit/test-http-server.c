@@ -344,35 +344,56 @@ static void test_prepared_response_is_shared(void **state)
     harness_stop(&h);
 }
 
+/* More at once than there are places: all are answered, one after the other. */
 static void test_connections_max(void **state)
 {
+    static const char request[] = "GET / HTTP/1.1\r\n" HOST "\r\n";
     struct http_server_options options = {.connections_max = 3, .idle_timeout_s = 60};
     struct harness h;
     int fds[5];
-    char *answer;
 
     harness_start(&h, &options);
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
         fds[i] = harness_connect(&h);
-        harness_send(&h, fds[i], "GET / HTTP/1.1\r\n" HOST "\r\n", 16 + sizeof(HOST) - 1 + 2);
+        harness_send(&h, fds[i], request, sizeof(request) - 1);
     }
-    harness_turn(&h, 100);
-    assert_int_equal(h.connections, 3);
-    assert_int_equal(h.handled, 3);
-    /* Who waits is served as soon as one leaves. */
-    close(fds[0]);
-    answer = harness_read(&h, fds[3], 1, NULL);
-    assert_int_equal(status_of(answer), 200);
-    free(answer);
-    close(fds[1]);
-    answer = harness_read(&h, fds[4], 1, NULL);
-    assert_int_equal(status_of(answer), 200);
-    free(answer);
-    assert_int_equal(h.connections, 3);
-    for (unsigned i = 2; i < 5; i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+        char *answer = harness_read(&h, fds[i], 1, NULL);
+
+        assert_int_equal(status_of(answer), 200);
+        free(answer);
+        assert_in_range(h.connections, 0, 3);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
         close(fds[i]);
     harness_turn(&h, 50);
     assert_int_equal(h.connections, 0);
+    harness_stop(&h);
+}
+
+/* Idle connections take all places: who has something to ask is served nevertheless. */
+static void test_idle_connections_make_room(void **state)
+{
+    static const char request[] = "GET / HTTP/1.1\r\n" HOST "\r\n";
+    struct http_server_options options = {.connections_max = 3, .idle_timeout_s = 60};
+    struct harness h;
+    char *answer;
+    int idle[3], fd;
+
+    harness_start(&h, &options);
+    for (unsigned i = 0; i < ARRAY_SIZE(idle); i++)
+        idle[i] = harness_connect(&h);
+    harness_turn(&h, 50);
+    assert_int_equal(h.connections, 3);
+    fd = harness_connect(&h);
+    harness_send(&h, fd, request, sizeof(request) - 1);
+    answer = harness_read(&h, fd, 1, NULL);
+    assert_int_equal(status_of(answer), 200);
+    free(answer);
+    assert_true(is_closed(&h, idle[0]));
+    close(fd);
+    for (unsigned i = 0; i < ARRAY_SIZE(idle); i++)
+        close(idle[i]);
     harness_stop(&h);
 }
 
@@ -459,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_continue),
         cmocka_unit_test(test_prepared_response_is_shared),
         cmocka_unit_test(test_connections_max),
+        cmocka_unit_test(test_idle_connections_make_room),
         cmocka_unit_test(test_connections_per_client),
         cmocka_unit_test(test_unix_socket),
         cmocka_unit_test(test_add_connection),
