@@ -16,10 +16,16 @@
 #define SOCKET_MODE_APP     0666u /* a front of another user may connect */
 #define SOCKET_MODE_CONTROL 0660u
 
+/* And not a socket unit's. */
+static bool is_ours(const struct listener *item)
+{
+    return strncmp(item->stored_as, STORE_LISTENER, sizeof(STORE_LISTENER) - 1) == 0;
+}
+
 /* The path of a unix socket of our own making; a socket unit removes its own. */
 static void unlink_item(const struct listener *item)
 {
-    if (item->address[0] == '/' && strncmp(item->stored_as, STORE_LISTENER, 7) == 0)
+    if (item->address[0] == '/' && is_ours(item))
         (void) unlink(item->address);
 }
 
@@ -32,6 +38,17 @@ static void close_item(struct listeners *listeners, size_t i)
     fd_close(item->fd);
     free(item->stored_as);
     *item = listeners->items[--listeners->n];
+}
+
+/* Closes what nobody uses, whoever has copies: systemd lets go of its own a moment later. */
+static void end_item(struct listeners *listeners, size_t i)
+{
+    const struct listener *item = &listeners->items[i];
+
+    log_info("closes listener %s, which nothing uses any more", item->stored_as);
+    if (is_ours(item))
+        (void) shutdown(item->fd, SHUT_RDWR);
+    close_item(listeners, i);
 }
 
 void listeners_done(struct listeners *listeners)
@@ -70,8 +87,10 @@ static bool is_bound_to(const struct listener *item, const char *address)
 {
     struct stat status;
 
+    if (item->address[0] && strcmp(item->address, address) == 0)
+        return true;
     if (item->address[0] && address[0] == '/')
-        return strcmp(item->address, address) == 0;
+        return false;
     return listen_matches(item->fd, address) &&
            (address[0] != '/' || (stat(address, &status) == 0 && S_ISSOCK(status.st_mode)));
 }
@@ -112,6 +131,27 @@ static int claim(struct listeners *listeners, const char *address, unsigned unix
     return 0;
 }
 
+static bool is_named(const struct listener *item, const struct config *config, const char *health,
+                     const char *control)
+{
+    for (size_t i = 0; i < config->n_apps; i++)
+        for (char *const *listen = config->apps[i].listen; *listen; listen++)
+            if (config->apps[i].enabled && is_bound_to(item, *listen))
+                return true;
+    return is_bound_to(item, control) || is_bound_to(item, health);
+}
+
+/* Of a configuration before: 127.0.0.1:80, say, would be in the way of [::]:80. */
+static void close_strays(struct listeners *listeners, const struct config *config,
+                         const char *health, const char *control)
+{
+    for (size_t i = listeners->n; i-- > 0;) {
+        const struct listener *item = &listeners->items[i];
+        if (!item->address[0] && !is_named(item, config, health, control))
+            end_item(listeners, i);
+    }
+}
+
 /* Calls claim() for each address; stops at the first error. */
 static int claim_all(struct listeners *listeners, const struct config *config, const char *health,
                      const char *control, char error[CONFIG_ERROR_MAX])
@@ -139,10 +179,11 @@ static void set_owner(struct listeners *listeners, const char *address, const ch
 int listeners_open(struct listeners *listeners, const struct config *config, const char *health,
                    const char *control, char error[CONFIG_ERROR_MAX])
 {
+    close_strays(listeners, config, health, control);
     const size_t n_before = listeners->n;
     int r;
 
-    for (size_t i = 0; i < listeners->n; i++)
+    for (size_t i = 0; i < n_before; i++)
         listeners->items[i].claimed = false;
     r = claim_all(listeners, config, health, control, error);
     if (r < 0) {
@@ -168,8 +209,7 @@ void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata,
         const struct listener *item = &listeners->items[i];
         if (item->wanted || (item->owner[0] && in_use(userdata, item->owner)))
             continue;
-        log_info("closes listener %s, which nothing uses any more", item->address);
-        close_item(listeners, i);
+        end_item(listeners, i);
     }
 }
 

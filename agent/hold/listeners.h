@@ -23,13 +23,13 @@ struct listeners { /* zeroed at start */
 
 void listeners_done(struct listeners *listeners);
 
-/* A descriptor that systemd handed in; takes both. It is claimed by address, or closed in the end.
- */
+/* A descriptor that systemd handed in; takes it. It is claimed by address, or closed in the end. */
 int listeners_adopt(struct listeners *listeners, int take_fd, const char *name);
 
 /*
  * Makes sure that there is a listener for all that |config| names, for |health| and |control|.
- * All or nothing: 0, or a negative errno with one line in |error| and nothing changed.
+ * What was handed in and none of them names is closed first. All or nothing: 0, or a negative errno
+ * with one line in |error| and nothing else changed.
  */
 int listeners_open(struct listeners *listeners, const struct config *config, const char *health,
                    const char *control, char error[CONFIG_ERROR_MAX]);

@@ -185,3 +185,29 @@ def test_what_nothing_needs_leaves_the_store(holder, systemd):
     assert not {"listen.old", "x", "slot.web.1.5", "slot.garbage"} & set(names) and "agentd.socket" in names
     core.start("web", 1)
     assert report(holder)["fds"]["3"] == f"socket:[{inode}]"
+
+
+def test_another_address_after_a_restart(holder, systemd):
+    """What the store still listens on is in nobody's way: 127.0.0.1 and [::] exclude each other."""
+    holder.configure({"web": holder.app()})
+    holder.start(**systemd.options())
+    assert holder.stop() == 0
+    holder.configure({"web": holder.app(listen=[str(holder.port)])})
+    holder.launch(**systemd.options()).next_core().ready()
+    assert f"listen.{holder.port}" in systemd.names() and f"listen.127.0.0.1_{holder.port}" not in systemd.names()
+    socket.create_connection(("127.0.0.1", holder.port)).close()
+
+
+def test_a_socket_made_anew_stays_in_the_store(holder, systemd):
+    """It has the name of the one before, whose path was removed by somebody."""
+    path = holder.dir / "web.sock"
+    holder.configure({"web": holder.app(listen=[str(path)])})
+    holder.start(**systemd.options())
+    assert holder.stop() == 0
+    path.unlink()
+    holder.launch(**systemd.options()).next_core().ready()
+    assert systemd.names().count(f"listen.{path}") == 1
+    holder.process.kill()
+    holder.wait_exit()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
