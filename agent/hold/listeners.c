@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define SOCKET_MODE_APP     0666u /* a front of another user may connect */
@@ -218,6 +219,15 @@ void listeners_close(struct listeners *listeners, const char *owner)
     for (size_t i = listeners->n; i-- > 0;)
         if (strcmp(listeners->items[i].owner, owner) == 0)
             close_item(listeners, i);
+}
+
+void listeners_revive(struct listeners *listeners, const char *owner)
+{
+    for (size_t i = 0; i < listeners->n; i++)
+        if (strcmp(listeners->items[i].owner, owner) == 0 &&
+            listen(listeners->items[i].fd, LISTEN_BACKLOG) < 0)
+            log_warning_errno(errno, "can't listen on %s any more: %m",
+                              listeners->items[i].address);
 }
 
 int listeners_find(const struct listeners *listeners, const char *address)

@@ -42,6 +42,12 @@ void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata,
  * they want connections. */
 void listeners_close(struct listeners *listeners, const char *owner);
 
+/*
+ * To be called when a worker has ended: some programs shut their listener down when they leave,
+ * which ends it for all who share it. A TCP one listens again; a unix one can't.
+ */
+void listeners_revive(struct listeners *listeners, const char *owner);
+
 /* The descriptor for an address, -1 if there is none. Borrowed. */
 int listeners_find(const struct listeners *listeners, const char *address);
 

@@ -318,6 +318,7 @@ static int slots_on_exit(sd_event_source *source, const siginfo_t *info, void *u
 
     kill_worker(slot);
     clear_gate(slot);
+    listeners_revive(&holder->listeners, slot->app->name);
     slot->state = HOLD_SLOT_DEAD;
     slot->ended_at_us = clock_monotonic_us();
     slot->exit_code = info->si_code;

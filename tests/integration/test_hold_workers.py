@@ -39,6 +39,16 @@ def test_exit_status(holder):
     core.expect_dead(worker, exit_code=h.CLD_EXITED, exit_status=7)
 
 
+def test_a_listener_that_a_worker_shut_down(holder):
+    """Some programs do so when they leave; it ends the socket for all who share it."""
+    script = "import socket; socket.socket(fileno=3).shutdown(socket.SHUT_RDWR); input()"
+    holder.configure({"web": holder.app(sys.executable, "-IS", "-c", script)})
+    core = holder.start()
+    worker = core.start("web", 1)
+    core.expect_dead(worker, exit_code=h.CLD_EXITED, exit_status=1)
+    assert connects(holder.port)
+
+
 def test_what_a_worker_gets(holder):
     second = free_port()
     holder.configure({"web": reporting_worker(
