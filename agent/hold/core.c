@@ -36,6 +36,7 @@ struct core {
     enum core_state state;
     bool synced; /* it was told everything, and from now on gets changes */
     bool was_ready;
+    bool hang_up; /* it is to be hung up as soon as it is ready */
     pid_t pid;
     int link_fd;
     int starts;
@@ -68,7 +69,8 @@ bool core_is_alive(const struct core *core)
 
 void core_hang_up(struct core *core)
 {
-    if (core->state == CORE_READY) /* before that, nothing may catch it */
+    core->hang_up = core->state != CORE_READY; /* before that, nothing may catch it */
+    if (!core->hang_up)
         (void) kill(core->pid, SIGHUP);
 }
 
@@ -277,6 +279,8 @@ static int core_read(struct core *core)
     if (message.type == HOLD_READY) {
         core->was_ready = true;
         core_set_state(core, CORE_READY);
+        if (core->hang_up)
+            core_hang_up(core);
     }
     if (core->state == CORE_READY)
         core_arm(core, core->holder->config->core_silence_s * USEC_PER_SEC);

@@ -31,5 +31,5 @@ void core_send_plain(struct core *core, enum hold_message_type type, int fd);
 /* Tells what changed in the slots. */
 void core_tell_slots(struct core *core);
 
-void core_hang_up(struct core *core);               /* SIGHUP: it shall ask for a reload */
+void core_hang_up(struct core *core); /* SIGHUP: it shall ask for a reload, once it is ready */
 void core_kill(struct core *core, const char *why); /* and starts the next, unless leaving */
