@@ -529,7 +529,7 @@ int agent_new(struct agent **ret, sd_event *event, const struct agent_inheritanc
     take_instance_id(agent);
     if (!getenv("JOURNAL_STREAM"))
         snprintf(agent->log_directory, sizeof(agent->log_directory), "%s/log",
-                 agent->config->runtime_dir);
+                 agent->inheritance.runtime_directory ?: agent->config->runtime_dir);
     r = new_modules(agent);
     if (r < 0)
         return r;

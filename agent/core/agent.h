@@ -23,6 +23,7 @@ struct agent_inheritance {
     const char
         *config_path; /* for a precise word on a bad file at reload; NULL: only the holder's */
     const char *config_directory;
+    const char *runtime_directory; /* the holder's: a reload doesn't move it. NULL: the config's */
 };
 
 int agent_new(struct agent **ret, sd_event *event,

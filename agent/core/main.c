@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"config-dir", required_argument, NULL, 'd'},
+                                            {"runtime-dir", required_argument, NULL, 'r'},
                                             {NULL, 0, NULL, 0}};
     struct agent_inheritance inheritance = {
         .link_fd = -1, .notify_fd = -1, .ledger_fd = -1, .config_fd = -1, .control_fd = -1};
@@ -96,6 +97,8 @@ int main(int argc, char **argv)
             inheritance.config_path = optarg;
         else if (option == 'd')
             inheritance.config_directory = optarg;
+        else if (option == 'r')
+            inheritance.runtime_directory = optarg;
         else
             return EXIT_CODE_USAGE;
     if (inherit(&inheritance) < 0) {

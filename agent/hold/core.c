@@ -90,7 +90,8 @@ static pid_t core_spawn(struct core *core, int peer_fd)
 {
     const struct holder *holder = core->holder;
     const char *journal = getenv("JOURNAL_STREAM");
-    char config_option[] = "--config", directory_option[] = "--config-dir";
+    char runtime_option[] = "--runtime-dir", config_option[] = "--config";
+    char directory_option[] = "--config-dir";
     CLEANUP_FREE char *program = NULL, *config = NULL, *config_directory = NULL;
     if (asprintf(&program, "%s/" CORE_PROGRAM, holder->options->libexec_directory) < 0)
         return -ENOMEM;
@@ -100,7 +101,8 @@ static pid_t core_spawn(struct core *core, int peer_fd)
     config_directory = realpath(holder->options->config_directory, NULL);
 
     struct spawn spawn = {.means = &holder->means,
-                          .argv = (char *[]){program, config ? config_option : NULL, config,
+                          .argv = (char *[]){program, runtime_option, holder->runtime_dir,
+                                             config ? config_option : NULL, config,
                                              config_directory ? directory_option : NULL,
                                              config_directory, NULL},
                           .directory = "/",

@@ -88,6 +88,17 @@ def test_reload(agentd):
     assert result.stderr.count("\n") == 1 and len(pids(daemon)) == 3
 
 
+def test_reload_of_the_runtime_directory(agentd):
+    """It waits for a restart, and a new core knows that too: the logs are where the holder writes them."""
+    daemon = agentd()
+    before = daemon.status()["log_directory"]
+    daemon.write_config({"agent": {"runtime_dir": "/run/elsewhere"}})
+    result = daemon.ctl("reload")
+    assert result.returncode == OK and "agent.runtime_dir" in result.stdout
+    daemon.ctl("restart", "--core", "--wait")
+    assert daemon.status()["log_directory"] == before
+
+
 def test_follow_over_a_core(agentd):
     """Whoever follows the events sees those after the core's replacement too."""
     daemon = agentd()
