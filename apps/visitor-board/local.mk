@@ -15,3 +15,32 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/store.h \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
 	apps/visitor-board/uuid.c apps/visitor-board/uuid.h
+
+EXTRA_DIST += \
+	tests/data/fuzz/form/blanks \
+	tests/data/fuzz/form/controls \
+	tests/data/fuzz/form/escapes \
+	tests/data/fuzz/form/fields \
+	tests/data/fuzz/form/not-utf8 \
+	tests/data/fuzz/form/plain \
+	tests/data/fuzz/form/too-long
+
+if HAVE_CMOCKA
+board_tests = \
+	tests/unit/test-form \
+	tests/unit/test-page
+check_PROGRAMS += $(board_tests)
+TESTS += $(board_tests)
+
+board_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_form_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_form_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
+tests_unit_test_page_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_page_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
+endif
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-form
+tests_fuzz_fuzz_form_LDADD = apps/visitor-board/libboard.a common/libbase.a
+tests_fuzz_fuzz_form_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
