@@ -7,8 +7,9 @@
  * synchronous=FULL, so that a commit has reached the disk when it returns; transactions that write
  * begin as IMMEDIATE, because one that upgrades later gets BUSY at once.
  *
- * Errors: -ENOSPC, -EFBIG, -EBUSY (the lock was not free for |lock_wait_us|), -EIO, -EBADMSG (no
- * database, damaged, or of a later schema), -EROFS, -EACCES, -ENOENT, -ENOMEM.
+ * Errors: -ENOSPC, -EBUSY (the lock was not free for |lock_wait_us|), -EIO (also a limit on the
+ * file's size), -EBADMSG (no database, damaged, or of a later schema), -EROFS, -EACCES, -ENOENT,
+ * -ENOMEM.
  */
 #pragma once
 

@@ -120,7 +120,7 @@ static int follow_locked(struct generation *generation)
         return r;
     generation->device = status.st_dev;
     generation->inode = status.st_ino;
-    return 0;
+    return 1;
 }
 
 int generation_follow(struct generation *generation)

@@ -6,6 +6,9 @@
  * A writer advances it after its commit and before it acknowledges; a reader notes it before its
  * query. As long as the noted value is still there, no later acknowledged commit exists. It starts
  * at the time of its creation, so that a file made anew never repeats an earlier value.
+ *
+ * Who cuts the file short under its readers kills them by SIGBUS, as with SQLite's own shared
+ * memory; the next one to open it makes it whole.
  */
 #pragma once
 
@@ -24,8 +27,8 @@ DEFINE_CLEANUP(struct generation *, generation_free)
 uint64_t generation_read(const struct generation *generation);
 void generation_advance(struct generation *generation);
 
-/* Maps the file anew if somebody replaced or removed it. From any thread. 0 or a negative errno
- * (the old one stays mapped then). */
+/* Maps the file anew if somebody replaced or removed it. From any thread. 0 if nobody did, 1, or a
+ * negative errno (the old one stays mapped then). */
 int generation_follow(struct generation *generation);
 
 /*

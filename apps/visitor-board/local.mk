@@ -27,23 +27,35 @@ EXTRA_DIST += \
 
 if HAVE_CMOCKA
 board_tests = \
+	tests/unit/test-database \
 	tests/unit/test-form \
+	tests/unit/test-generation \
 	tests/unit/test-page \
-	tests/unit/test-store
+	tests/unit/test-store \
+	tests/unit/test-store-sqlite
 check_PROGRAMS += $(board_tests)
 TESTS += $(board_tests)
 
 board_store_harness = tests/unit/store-harness.c tests/unit/store-harness.h
 board_store_ldadd = apps/visitor-board/libboard.a $(NET_LIBS) $(SQLITE_LIBS) $(CMOCKA_LIBS)
 board_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_database_SOURCES = tests/unit/test-database.c $(board_store_harness)
+tests_unit_test_database_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_database_LDADD = $(board_store_ldadd)
 tests_unit_test_form_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_form_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
+tests_unit_test_generation_SOURCES = tests/unit/test-generation.c $(board_store_harness)
+tests_unit_test_generation_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_generation_LDADD = $(board_store_ldadd)
 tests_unit_test_page_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_page_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
 tests_unit_test_store_SOURCES = tests/unit/test-store.c $(board_store_harness) \
 	tests/unit/store-contract.c tests/unit/store-contract.h
 tests_unit_test_store_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_store_LDADD = $(board_store_ldadd)
+tests_unit_test_store_sqlite_SOURCES = tests/unit/test-store-sqlite.c $(board_store_harness)
+tests_unit_test_store_sqlite_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_store_sqlite_LDADD = $(board_store_ldadd)
 endif
 
 if ENABLE_FUZZ

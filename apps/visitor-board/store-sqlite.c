@@ -174,8 +174,10 @@ static void run_commit(struct offload_job *job)
         after_error(&store->writer, commit->error);
         return;
     }
-    (void) generation_follow(store->generation); /* else others find the posts within a second */
+    /* If the file was replaced, some may still have the old one and some the new one. */
     generation_advance(store->generation);
+    if (generation_follow(store->generation) > 0)
+        generation_advance(store->generation);
 }
 
 static void start_commit(struct sqlite_store *store);

@@ -18,7 +18,8 @@
 
 /*
  * Opens |path|. Where the file can't be used just now (-ENOSPC, -EBUSY, -EIO) the store opens all
- * the same and answers with that error until it can. Else 0 or a negative errno (database.h).
+ * the same and answers with that error until it can; only the generation file must be there then,
+ * or be possible to make. Else 0 or a negative errno (database.h).
  * Signals that the loop wants must be blocked before: it starts threads.
  */
 int store_sqlite_open(struct store **ret, sd_event *event, const char *path);
