@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-dist_man_MANS += docs/man/agentctl.1 docs/man/agentd.8 docs/man/agentd.conf.5
+dist_man_MANS += docs/man/agentctl.1 docs/man/agentd.8 docs/man/agentd.conf.5 \
+	docs/man/visitor-board.8
 EXTRA_DIST += docs/reference-config.md docs/reference-metrics.md docs/tools/references.sh \
 	tests/unit/test-manual.sh tests/unit/test-references.sh
 TESTS += tests/unit/test-manual.sh tests/unit/test-references.sh
