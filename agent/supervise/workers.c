@@ -124,6 +124,16 @@ static void take_notification(struct workers *workers, int pid, const char *data
         supervisor_on_ready(workers->supervisor, app, slot, clock_monotonic_us());
 }
 
+/* sd_notify_barrier(3) wants just this: to see its descriptor closed. At once, though: a connection
+ * can be made to wait in close(2) for as long as its sender likes. */
+static void close_passed(int fd)
+{
+    const struct linger none = {0};
+
+    (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    fd_close(fd);
+}
+
 /* Returns 1 when a message was dealt with, 0 when there is none, or a negative errno. */
 static int read_notification(struct workers *workers, int fd)
 {
@@ -151,12 +161,11 @@ static int read_notification(struct workers *workers, int fd)
             memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
             pid = credentials.pid;
         } else if (c->cmsg_type == SCM_RIGHTS) {
-            /* sd_notify_barrier(3) wants just this: to see its descriptor closed. */
             for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
                 int passed;
 
                 memcpy(&passed, CMSG_DATA(c) + i * sizeof(int), sizeof(passed));
-                fd_close(passed);
+                close_passed(passed);
             }
         }
     }

@@ -273,6 +273,12 @@ def test_floods_the_notify_socket_in_flat_memory(node, plain_agentd):
     flood_and_watch(node("flood", make=plain_agentd), memory_limit_kib=1024)
 
 
+def test_passes_a_socket_that_is_slow_to_close(node):
+    n = node("linger")
+    n.wait_event("worker-died", count=3)  # each has left one behind
+    n.assert_others_untouched()
+
+
 def test_terminal_escapes(node):
     n = node("escapes")
     n.daemon.wait_healthy()

@@ -160,6 +160,52 @@ static void flood(void)
     serve(NULL, 0);
 }
 
+/* A connection to itself that nobody reads, full, which waits for long when it is closed. */
+static int stuck_connection(void)
+{
+    static const char noise[64 * 1024];
+    const struct linger linger = {.l_onoff = 1, .l_linger = 60};
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || getsockname(LISTENERS_FROM, (struct sockaddr *) &address, &length) < 0 ||
+        connect(fd, (struct sockaddr *) &address, length) < 0)
+        exit(95);
+    while (send(fd, noise, sizeof(noise), MSG_DONTWAIT) > 0)
+        continue;
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0)
+        exit(96);
+    return fd;
+}
+
+/* Leaves the close that takes a minute to whoever reads the message. */
+static void pass_lingering(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char text[] = "READY=1\nSTATUS=lingers";
+    struct iovec iov = {text, sizeof(text) - 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct msghdr message = {.msg_name = &address,
+                             .msg_namelen = sizeof(address),
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    int stuck = stuck_connection(), fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(CMSG_DATA(&control.header), &stuck, sizeof(stuck));
+    strncpy(address.sun_path, getenv("NOTIFY_SOCKET"), sizeof(address.sun_path) - 1);
+    if (fd < 0 || sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
+        exit(97);
+    _exit(0); /* which closes our own copy: the message has the last */
+}
+
 static void child_says_ready(void)
 {
     if (fork() == 0) {
@@ -323,6 +369,7 @@ int main(int argc, char **argv)
         {"exit-unless-first", exit_unless_first, NULL},
         {"deaf", deaf, NULL},
         {"flood", flood, NULL},
+        {"linger", pass_lingering, NULL},
         {"child-says-ready", child_says_ready, NULL},
         {"truncate", truncate_shared, NULL},
         {"zeros", NULL, scribble_zeros},
