@@ -149,7 +149,8 @@ static void send_status(struct agent *agent)
 
 static void finish_stop(struct agent *agent)
 {
-    if (agent->stopped || agent->node != NODE_DRAINING || !workers_is_stopped(agent->workers))
+    if (agent->stopped || !agent->serving || agent->node != NODE_DRAINING ||
+        !workers_is_stopped(agent->workers))
         return;
     agent->stopped = true;
     observer_flush(agent->observer);
@@ -342,19 +343,34 @@ static int agent_on_lame_duck_over(sd_event_source *source, uint64_t usec, void 
     return 0;
 }
 
-static void on_stopping(struct agent *agent)
+/* The lame duck ends when it was to end, also if the core that began it is gone. */
+static uint64_t begin_drain(struct agent *agent)
 {
     uint64_t lame_duck_us = agent->config->lame_duck_s * USEC_PER_SEC;
+    uint64_t at_us = ledger_drain_at_us(agent->ledger);
     char text[160], wait[CLOCK_TEXT_MAX];
+
+    if (at_us)
+        return at_us;
+    at_us = clock_monotonic_us() + lame_duck_us;
+    ledger_set_drain_at_us(agent->ledger, at_us);
+    snprintf(text, sizeof(text), "stop asked for: /health says 503, workers serve for another %s",
+             clock_format_duration(wait, lame_duck_us));
+    note_event(agent, LOG_NOTICE, "node-draining", text);
+    return at_us;
+}
+
+static void on_stopping(struct agent *agent)
+{
+    uint64_t at_us;
 
     if (agent->node == NODE_DRAINING)
         return;
     agent->node = NODE_DRAINING;
-    snprintf(text, sizeof(text), "stop asked for: /health says 503, workers serve for another %s",
-             clock_format_duration(wait, lame_duck_us));
-    note_event(agent, LOG_NOTICE, "node-draining", text);
-    if (sd_event_add_time_relative(agent->event, &agent->lame_duck, CLOCK_MONOTONIC, lame_duck_us,
-                                   0, agent_on_lame_duck_over, agent) < 0)
+    at_us = begin_drain(agent);
+    if (at_us <= clock_monotonic_us() ||
+        sd_event_add_time(agent->event, &agent->lame_duck, CLOCK_MONOTONIC, at_us, 0,
+                          agent_on_lame_duck_over, agent) < 0)
         workers_stop(agent->workers);
     else
         (void) sd_event_source_set_description(agent->lame_duck, "lame-duck");
@@ -396,6 +412,8 @@ static void on_message(const struct hold_message *message, int take_fd, void *us
     case HOLD_HELLO:
         agent->core_starts = (unsigned) message->argument;
         agent->unit_started_at_us = message->started_at_us;
+        if (agent->core_starts == 0) /* the ledger may be of a run that was stopped */
+            ledger_set_drain_at_us(agent->ledger, 0);
         break;
     case HOLD_CONFIG:
         on_config(agent, take_fd);

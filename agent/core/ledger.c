@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #define LEDGER_MAGIC   UINT64_C(0x31305245474c4741) /* "AGLGER01" */
-#define LEDGER_VERSION 1u
+#define LEDGER_VERSION 2u
 
 struct ledger_memory {
     uint64_t magic;
@@ -21,6 +21,7 @@ struct ledger_memory {
     uint32_t size;
     uint32_t in_force; /* 0 or 1: which accounts */
     char app_names[APPS_MAX][APP_NAME_MAX + 1];
+    uint64_t drain_at_us;
     struct event_ring events;
     struct ledger_accounts accounts[2];
     struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX];
@@ -120,6 +121,16 @@ void ledger_forget_app(struct ledger *ledger, unsigned app)
                sizeof(ledger->memory->accounts[copy].apps[app]));
     memset(ledger->memory->slots[app], 0, sizeof(ledger->memory->slots[app]));
     memset(ledger->memory->app_names[app], 0, sizeof(ledger->memory->app_names[app]));
+}
+
+uint64_t ledger_drain_at_us(const struct ledger *ledger)
+{
+    return ledger->memory->drain_at_us;
+}
+
+void ledger_set_drain_at_us(struct ledger *ledger, uint64_t at_us)
+{
+    ledger->memory->drain_at_us = at_us;
 }
 
 struct event_ring *ledger_events(struct ledger *ledger)

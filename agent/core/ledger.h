@@ -60,6 +60,10 @@ const char *ledger_app_name(const struct ledger *ledger, unsigned app);
 /* Frees the index of an app that has gone from the configuration and has no worker left. */
 void ledger_forget_app(struct ledger *ledger, unsigned app);
 
+/* When the workers are told to go, once a stop was asked for (monotonic); 0: none was. */
+uint64_t ledger_drain_at_us(const struct ledger *ledger);
+void ledger_set_drain_at_us(struct ledger *ledger, uint64_t at_us);
+
 struct event_ring *ledger_events(struct ledger *ledger);
 struct supervisor_slot (*ledger_slots(struct ledger *ledger))[APP_SLOTS_MAX];
 

@@ -67,6 +67,15 @@ bool core_is_alive(const struct core *core)
     return core->state != CORE_WAITING;
 }
 
+bool core_is_over(const struct core *core)
+{
+    const struct holder *holder = core->holder;
+
+    if (core->state != CORE_WAITING || holder->state == HOLDER_RUNNING)
+        return false;
+    return holder->state == HOLDER_LEAVING || (holder->slots.running == 0 && !core->was_ready);
+}
+
 void core_hang_up(struct core *core)
 {
     core->hang_up = core->state != CORE_READY; /* before that, nothing may catch it */
@@ -203,15 +212,12 @@ static int core_on_child(sd_event_source *source, const siginfo_t *info, void *u
     core->child = sd_event_source_unref(core->child);
     core->link_fd = fd_close(core->link_fd);
     core->synced = false;
-    if (holder->state == HOLDER_LEAVING ||
-        (holder->state == HOLDER_STOPPING && holder->slots.running == 0)) {
-        core_set_state(core, CORE_WAITING);
-        (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
-    } else {
+    core_set_state(core, CORE_WAITING);
+    (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
+    if (!core_is_over(core))
         log_warning("core %d ended with %s %d, the next starts in %" PRIu64 " ms", core->pid,
                     info->si_code == CLD_EXITED ? "exit status" : "signal", info->si_status,
                     core_start_later(core));
-    }
     holder_child_gone(holder);
     return 0;
 }
@@ -259,9 +265,10 @@ void core_tell_slots(struct core *core)
         return;
     core->synced = true;
     (void) sd_event_source_set_io_events(core->io, EPOLLIN);
-    core_send_plain(core, HOLD_SYNCED, -1);
+    /* First, so that it starts no worker. */
     if (core->holder->state != HOLDER_RUNNING)
         core_send_plain(core, HOLD_STOPPING, -1);
+    core_send_plain(core, HOLD_SYNCED, -1);
 }
 
 /* One message. 0, 1 if there was none, or a negative errno: the link is of no use any more. */

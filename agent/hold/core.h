@@ -19,6 +19,9 @@ int core_new(struct core **ret, struct holder *holder); /* starts the first one 
 struct core *core_free(struct core *core);
 
 bool core_is_alive(const struct core *core);
+/* Whether none runs and none will: while stopping, one that had worked is followed by another,
+ * which writes the numbers that the dead one had not. */
+bool core_is_over(const struct core *core);
 
 /*
  * Sends a message. To a core that is not there, or not yet in sync, nothing: it will be told the

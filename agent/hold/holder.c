@@ -145,8 +145,7 @@ int holder_watch_child(struct holder *holder, sd_event_source **ret, pid_t pid,
 
 void holder_child_gone(struct holder *holder)
 {
-    if (holder->state != HOLDER_RUNNING && holder->slots.running == 0 &&
-        !core_is_alive(holder->core))
+    if (holder->slots.running == 0 && core_is_over(holder->core))
         (void) sd_event_exit(holder->event, 0);
 }
 

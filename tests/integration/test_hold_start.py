@@ -235,10 +235,15 @@ def test_a_core_killed_while_stopping_is_told_again(holder):
     core.kill()
     new = holder.next_core().ready()
     assert [slot.pid for slot in new.slots] == [worker.pid]
-    new.expect(h.STOPPING)
+    assert new.stopping
     new.ask(h.KILL, worker)
     new.expect_dead(worker)
-    new.kill()  # nothing runs any more: no third core
+    new.kill()  # nothing runs any more, but the worker's numbers are not taken yet
+    third = holder.next_core().ready()
+    assert third.stopping
+    assert [(slot.state, slot.serial) for slot in third.slots] == [(h.DEAD, worker.serial)]
+    third.kill()
+    holder.next_core().kill()  # one that never comes to work is the last
     assert holder.wait_exit(3) == 0
 
 

@@ -70,7 +70,7 @@ class Core:
         self.fds = dict(zip(about["environment"]["LISTEN_FDNAMES"].split(":"), fds))
         self.link = socket.socket(fileno=self.fds["link"])
         self.link.settimeout(10)
-        self.hello, self.slots = None, []
+        self.hello, self.slots, self.stopping = None, [], False
 
     def receive(self):
         """The next message, None at the end of the link."""
@@ -93,13 +93,16 @@ class Core:
         return message
 
     def sync(self):
-        """Reads what a new core is told; self.slots are the SLOT messages."""
+        """Reads what a new core is told; self.slots are the SLOT messages, self.stopping is whether it is to stop."""
         self.hello = self.expect(HELLO)
         while True:
             message = self.receive()
             assert message, "the link ended before SYNCED"
             if message.type == SYNCED:
                 return self
+            if message.type == STOPPING:
+                self.stopping = True
+                continue
             assert message.type == SLOT
             self.slots.append(message)
 
