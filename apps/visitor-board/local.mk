@@ -27,6 +27,7 @@ EXTRA_DIST += \
 
 if HAVE_CMOCKA
 board_tests = \
+	tests/unit/test-board \
 	tests/unit/test-database \
 	tests/unit/test-form \
 	tests/unit/test-generation \
@@ -39,6 +40,10 @@ TESTS += $(board_tests)
 board_store_harness = tests/unit/store-harness.c tests/unit/store-harness.h
 board_store_ldadd = apps/visitor-board/libboard.a $(NET_LIBS) $(SQLITE_LIBS) $(CMOCKA_LIBS)
 board_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_board_SOURCES = tests/unit/test-board.c tests/unit/http-harness.c
+tests_unit_test_board_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_board_LDADD = apps/visitor-board/libboard.a $(NET_LIBS) $(JSON_C_LIBS) \
+	$(CMOCKA_LIBS)
 tests_unit_test_database_SOURCES = tests/unit/test-database.c $(board_store_harness)
 tests_unit_test_database_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_database_LDADD = $(board_store_ldadd)

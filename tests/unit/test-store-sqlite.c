@@ -474,7 +474,7 @@ static void test_rows_by_others(void **state)
     assert_null(answer.list);
 }
 
-/* --- starts ---------------------------------------------------------------------------------- */
+/* --- starts ------------------------------------------------------------------------------- */
 
 /* In the child: opens when the gate is closed, posts once. */
 static void start_one(struct fixture *fixture, const int gate[2])
