@@ -69,7 +69,7 @@ static void view_app(const struct agent *agent, struct app_view *view, unsigned 
 
     text_copy(view->name, sizeof(view->name), config->name);
     view->index = app;
-    view->wanted = config->enabled ? config->workers : 0;
+    view->wanted = config->workers;
     view->ready = supervisor_count(supervisor, app, WORKER_READY);
     view->crash_loop = supervisor_crash_loop(supervisor, app);
     view->fed = config->scoreboard;
@@ -120,11 +120,11 @@ static void take_snapshot(struct agent *agent)
     snapshot->core_started_at_us = agent->started_at_us;
     snapshot->n_apps = 0;
     for (size_t i = 0; i < agent->config->n_apps; i++) {
-        int app = ledger_app(agent->ledger, agent->config->apps[i].name);
+        const struct config_app *config = &agent->config->apps[i];
+        int app = config->enabled ? ledger_app(agent->ledger, config->name) : -ENOENT;
 
-        if (app >= 0 && agent->config->apps[i].enabled)
-            view_app(agent, &snapshot->apps[snapshot->n_apps++], (unsigned) app,
-                     &agent->config->apps[i]);
+        if (app >= 0)
+            view_app(agent, &snapshot->apps[snapshot->n_apps++], (unsigned) app, config);
     }
     update_node_state(agent, snapshot);
     snapshot->node = agent->node;
@@ -263,6 +263,25 @@ static void end_reload(struct agent *agent, const char *error, struct changes *t
                         take_changes ? take_changes->needs_restart : NULL);
 }
 
+/* Their places in the ledger are for those that come. */
+static void forget_gone_apps(struct agent *agent)
+{
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        const char *name = ledger_app_name(agent->ledger, app);
+
+        if (name[0] && !config_find_app(agent->config, name) &&
+            ledger_app_is_over(agent->ledger, app))
+            ledger_forget_app(agent->ledger, app);
+    }
+}
+
+static void configure_workers(struct agent *agent)
+{
+    if (workers_configure(agent->workers, agent->config) < 0)
+        log_error("more than %d apps since the core's start: the newest wait for the next core",
+                  APPS_MAX);
+}
+
 static void on_config(struct agent *agent, int fd)
 {
     CLEANUP(config_freep) struct config *config = NULL;
@@ -286,9 +305,7 @@ static void on_config(struct agent *agent, int fd)
     agent->config = TAKE(config);
     log_set_level(agent->config->log_level);
     take_instance_id(agent);
-    if (workers_configure(agent->workers, agent->config) < 0)
-        log_error("more apps than %d since the start: the newest wait for a restart of agentd",
-                  APPS_MAX);
+    configure_workers(agent);
     snprintf(text, sizeof(text),
              "configuration reloaded, %zu keys changed, %zu of them wait for a restart", n,
              json_object_array_length(changes.needs_restart));
@@ -499,6 +516,7 @@ static int new_modules(struct agent *agent)
     r = ledger_open(&agent->ledger, agent->inheritance.ledger_fd);
     if (r < 0)
         return log_error_errno(-r, "can't use the ledger: %m");
+    forget_gone_apps(agent);
     r = accounting_new(&agent->accounting, agent->ledger);
     if (r < 0)
         return r;
@@ -510,9 +528,7 @@ static int new_modules(struct agent *agent)
                     agent->inheritance.notify_fd, &workers_owner);
     if (r < 0)
         return r;
-    r = workers_configure(agent->workers, agent->config);
-    if (r < 0)
-        return r;
+    configure_workers(agent);
     r = observer_new(&agent->observer, agent->event, agent->config, agent->instance_id,
                      agent->ledger, agent->accounting, getppid(), &observer_owner);
     if (r < 0)

@@ -113,6 +113,21 @@ const char *ledger_app_name(const struct ledger *ledger, unsigned app)
     return ledger->memory->app_names[app];
 }
 
+bool ledger_app_is_over(const struct ledger *ledger, unsigned app)
+{
+    const struct ledger_account *account = &ledger_accounts(ledger)->apps[app];
+
+    assert(app < APPS_MAX);
+    for (unsigned i = 0; i < APP_SLOTS_MAX; i++) {
+        const struct supervisor_slot *slot = &ledger->memory->slots[app][i];
+
+        if (slot->state != WORKER_STOPPED || slot->serial || slot->dead)
+            return false;
+    }
+    return ledger_accounts(ledger)->intent.length == 0 &&
+           memcmp(&account->folded, &account->emitted, sizeof(account->folded)) == 0;
+}
+
 void ledger_forget_app(struct ledger *ledger, unsigned app)
 {
     assert(app < APPS_MAX);

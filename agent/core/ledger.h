@@ -57,7 +57,10 @@ size_t ledger_size(void);
 int ledger_app(struct ledger *ledger, const char *name);
 /* "" for an index without an app. */
 const char *ledger_app_name(const struct ledger *ledger, unsigned app);
-/* Frees the index of an app that has gone from the configuration and has no worker left. */
+/* Whether nothing is left of an app: no worker, and its numbers are with the sink. */
+bool ledger_app_is_over(const struct ledger *ledger, unsigned app);
+/* Frees the index of an app that has gone from the configuration and is over. Before anybody uses
+ * it: the other modules remember indexes. */
 void ledger_forget_app(struct ledger *ledger, unsigned app);
 
 /* When the workers are told to go, once a stop was asked for (monotonic); 0: none was. */

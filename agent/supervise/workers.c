@@ -355,12 +355,11 @@ struct workers *workers_free(struct workers *workers)
 
 int workers_configure(struct workers *workers, const struct config *config)
 {
-    for (unsigned i = 0; i < config->n_apps; i++) {
-        int app = ledger_app(workers->ledger, config->apps[i].name);
+    int r = 0;
 
-        if (app < 0)
-            return app;
-    }
+    for (unsigned i = 0; i < config->n_apps; i++)
+        if (config->apps[i].enabled && ledger_app(workers->ledger, config->apps[i].name) < 0)
+            r = -ENOSPC;
     for (unsigned app = 0; app < APPS_MAX; app++) {
         const char *name = ledger_app_name(workers->ledger, app);
         const struct config_app *c = name[0] ? config_find_app(config, name) : NULL;
@@ -380,7 +379,7 @@ int workers_configure(struct workers *workers, const struct config *config)
     }
     if (workers->synced)
         run(workers);
-    return 0;
+    return r;
 }
 
 int workers_restart(struct workers *workers, const char *name, unsigned slot)

@@ -33,8 +33,8 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
 struct workers *workers_free(struct workers *workers);
 DEFINE_CLEANUP(struct workers *, workers_free)
 
-/* Takes numbers and time-outs; apps that are gone or disabled are drained. 0 or -ENOSPC (more apps
- * than ever fit). */
+/* Takes numbers and time-outs; apps that are gone or disabled are drained. 0, or -ENOSPC: the
+ * newest apps found no place, the others go on. */
 int workers_configure(struct workers *workers, const struct config *config);
 
 /* SLOT, SYNCED and REFUSED of the holder. Takes |take_fd|. */

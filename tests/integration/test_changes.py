@@ -62,6 +62,22 @@ def test_app_disabled_and_enabled(agentd, load, build):
     assert counted(daemon, "other") == sent
 
 
+def test_more_apps_than_there_are_places(agentd):
+    """One that comes for one that goes may have to wait for the next core; nothing else waits for it."""
+    sleeper = {"command": ["/bin/sleep", "1000"], "listen": [], "workers": 1, "ready_timeout": 1000}
+    names = [f"sleeper-{n}" for n in range(15)]
+    daemon = agentd({"apps": {name: sleeper for name in names}}, wait=False)
+    wait_until(lambda: daemon.control_socket.exists() and len(daemon.pids("sleep")) == 15, 10, "15 sleepers")
+    names[3] = "late"
+    reload(daemon, {"apps": {BOARD: {"workers": 3}, **{name: sleeper for name in names}}})
+    daemon.wait_ready(3)
+    wait_until(lambda: len(daemon.pids("sleep")) == 14, 10, "one has gone")
+    assert "the newest wait for the next core" in daemon.log()
+    assert daemon.ctl("restart", "--core", "--wait").returncode == 0
+    wait_until(lambda: len(daemon.pids("sleep")) == 15, 10, "the one that came")
+    assert any(app["name"] == "late" and app["workers"] for app in daemon.status()["apps"])
+
+
 @pytest.mark.parametrize("kill_core", [False, True], ids=["", "core-killed"])
 def test_restart_under_load(agentd, load, kill_core):
     """All workers are replaced one by one and no request fails, even if the core dies in the middle."""

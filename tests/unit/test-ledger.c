@@ -213,6 +213,33 @@ static void test_apps(void **state)
     ledger_free(ledger);
 }
 
+static void test_apps_that_are_over(void **state)
+{
+    CLEANUP_CLOSE int fd = new_fd();
+    struct ledger *ledger = open_ledger(fd, 1);
+    struct supervisor_slot *slot = &ledger_slots(ledger)[0][APP_SLOTS_MAX - 1];
+
+    assert_int_equal(ledger_app(ledger, "app"), 0);
+    assert_true(ledger_app_is_over(ledger, 0));
+    slot->state = WORKER_DRAINING;
+    assert_false(ledger_app_is_over(ledger, 0));
+    *slot = (struct supervisor_slot){.state = WORKER_STOPPED, .dead = true};
+    assert_false(ledger_app_is_over(ledger, 0)); /* the holder still has it */
+    *slot = (struct supervisor_slot){.state = WORKER_STOPPED, .restarts = 3};
+    assert_true(ledger_app_is_over(ledger, 0));
+
+    ledger_begin(ledger)->apps[0].folded.requests[1] = 5;
+    ledger_commit(ledger);
+    assert_false(ledger_app_is_over(ledger, 0)); /* five requests that are in no window yet */
+    ledger_begin(ledger)->apps[0].emitted.requests[1] = 5;
+    ledger_commit(ledger);
+    assert_true(ledger_app_is_over(ledger, 0));
+    ledger_begin(ledger)->intent.length = 100;
+    ledger_commit(ledger);
+    assert_false(ledger_app_is_over(ledger, 0)); /* or perhaps they are not */
+    ledger_free(ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_all_garbage_is_cleared),
         cmocka_unit_test(test_what_can_be_no_ledger),
         cmocka_unit_test(test_apps),
+        cmocka_unit_test(test_apps_that_are_over),
     };
 
     log_set_level(LOG_EMERG);
