@@ -362,12 +362,12 @@ int observer_configure(struct observer *observer, const struct config *config)
     if (r < 0)
         return r;
     close_window(observer);
-    observer->config = config;
     r = windows_new(&windows, config->window_s,
                     ledger_accounts(observer->ledger)->window_start_realtime_us,
                     clock_monotonic_us(), clock_realtime_us());
     if (r < 0)
         return r;
+    observer->config = config; /* not before: the caller frees it if we fail */
     windows_free(observer->windows);
     observer->windows = TAKE(windows);
     host_sampler_free(observer->host);
