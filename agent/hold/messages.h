@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
  * What holder and core say to each other: fixed-size messages over a seqpacket pair, in the byte
  * order of the host (both are of one build, or are refused).
@@ -7,17 +8,20 @@
  * that came of it: HOLD_SLOT carries a slot's whole state, so that a lost core costs nothing: a new
  * one is told every slot and is then as wise as the old one.
  *
- *   core                                   holder
- *        <- HELLO, SLOT (each in use), SYNCED          at once after the core's start
- *    READY ->                                          the core serves; systemd is told
- *    PING ->              (each second; silence = death)
- *    START ->  <- SLOT running + scoreboard, or REFUSED
- *              <- SLOT dead                             the worker has ended; its scoreboard stays
- * mapped at the core RELEASE -> <- SLOT empty                           after its numbers were
- * folded into the ledger SIGNAL, KILL -> RECONFIGURE -> <- CONFIG + image, or REFUSED
- *              <- STOPPING                              systemctl stop: drain, then say STOPPED
- *    STOPPED ->
+ *   core                  holder
+ *               <- HELLO, SLOT (each in use), SYNCED     at once after the core's start
+ *   READY ->                                             the core serves; systemd is told
+ *   PING ->                                              each second; silence = death
+ *   STATUS ->                                            systemd is told
+ *   START ->    <- SLOT running + scoreboard, or REFUSED
+ *   SIGNAL, KILL ->                                      REFUSED if there is no such worker
+ *               <- SLOT dead + scoreboard                the worker has ended
+ *   RELEASE ->  <- SLOT empty                            its numbers are in the ledger
+ *   RECONFIGURE -> <- CONFIG + image, or REFUSED
+ *               <- STOPPING                              drain, then say STOPPED
+ *   STOPPED ->
  */
+/* clang-format on */
 #pragma once
 
 #include "common/schema/contract.h"

@@ -72,7 +72,7 @@ void supervisor_on_refused(struct supervisor *supervisor, unsigned app, unsigned
  * supervisor_on_dead() first): what the memory has besides is gone.
  */
 void supervisor_on_synced(struct supervisor *supervisor, uint64_t now_us);
-/* The worker said READY=1; STOPPING=1 of its own accord; STATUS=. */
+/* The worker said READY=1; STATUS=. */
 void supervisor_on_ready(struct supervisor *supervisor, unsigned app, unsigned slot,
                          uint64_t now_us);
 void supervisor_on_status(struct supervisor *supervisor, unsigned app, unsigned slot,
