@@ -178,7 +178,8 @@ static void refresh_later(void *userdata)
         (void) sd_event_source_set_enabled(agent->refresh, SD_EVENT_ONESHOT);
 }
 
-/* At each tick: a worker may fill a disk within seconds. */
+/* At each tick: a worker may fill a disk within seconds. Also where there is a journal: a worker
+ * that was started while it could not be reached writes to a file. */
 static void cut_logs(struct agent *agent)
 {
     int n = log_files_cut(agent->log_directory, LOG_FILE_LIMIT_BYTES, LOG_FILE_KEEP_BYTES);
@@ -195,8 +196,7 @@ static void on_tick(void *userdata)
 {
     struct agent *agent = userdata;
 
-    if (agent->log_directory[0])
-        cut_logs(agent);
+    cut_logs(agent);
     refresh_later(agent);
 }
 
@@ -481,7 +481,7 @@ static const char *get_log_directory(void *userdata)
 {
     const struct agent *agent = userdata;
 
-    return agent->log_directory[0] ? agent->log_directory : NULL;
+    return log_is_to_journal() ? NULL : agent->log_directory;
 }
 
 static int restart(const struct control_restart *restart, uint64_t *ret_token, void *userdata)
@@ -561,9 +561,8 @@ int agent_new(struct agent **ret, sd_event *event, const struct agent_inheritanc
     }
     log_set_level(agent->config->log_level);
     take_instance_id(agent);
-    if (!getenv("JOURNAL_STREAM"))
-        snprintf(agent->log_directory, sizeof(agent->log_directory), "%s/log",
-                 agent->inheritance.runtime_directory ?: agent->config->runtime_dir);
+    snprintf(agent->log_directory, sizeof(agent->log_directory), "%s/log",
+             agent->inheritance.runtime_directory ?: agent->config->runtime_dir);
     r = new_modules(agent);
     if (r < 0)
         return r;

@@ -88,10 +88,8 @@ static bool is_bound_to(const struct listener *item, const char *address)
 {
     struct stat status;
 
-    if (item->address[0] && strcmp(item->address, address) == 0)
-        return true;
-    if (item->address[0] && address[0] == '/')
-        return false;
+    if (item->address[0] && (address[0] == '/' || strcmp(item->address, address) == 0))
+        return strcmp(item->address, address) == 0;
     return listen_matches(item->fd, address) &&
            (address[0] != '/' || (stat(address, &status) == 0 && S_ISSOCK(status.st_mode)));
 }

@@ -190,7 +190,7 @@ static int open_output(const struct holder *holder, const char *name)
 {
     char path[CONFIG_STRING_MAX + WORKER_NAME_MAX + 16];
 
-    if (getenv("JOURNAL_STREAM")) {
+    if (log_is_to_journal()) {
         int fd = sd_journal_stream_fd(name, LOG_INFO, true);
         if (fd >= 0)
             return fd;
@@ -201,7 +201,7 @@ static int open_output(const struct holder *holder, const char *name)
     if (r < 0)
         return r;
     snprintf(path, sizeof(path), "%s/log/%s.log", holder->runtime_dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
     return fd < 0 ? -errno : fd;
 }
 

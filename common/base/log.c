@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,6 +54,11 @@ void log_open(const char *identifier)
 {
     text_copy(log_state.identifier, sizeof(log_state.identifier), identifier);
     log_state.to_journal = log_stderr_is_journal();
+}
+
+bool log_is_to_journal(void)
+{
+    return log_state.to_journal;
 }
 
 void log_set_level(int level)

@@ -12,6 +12,7 @@
 
 #include "common/base/macro.h"
 
+#include <stdbool.h>
 #include <syslog.h>
 
 #define LOG_LINE_MAX   2048 /* bytes of text; longer lines end in "..." */
@@ -19,6 +20,9 @@
 
 /* Sets the identifier and finds out where lines go. Without it: program name, stderr. */
 void log_open(const char *identifier);
+
+/* Whether that is the journal. */
+bool log_is_to_journal(void);
 
 /* Lines above this level (LOG_ERR to LOG_DEBUG) are not written. Starts at LOG_INFO. */
 void log_set_level(int level);

@@ -95,6 +95,19 @@ def test_a_worker_without_scoreboard(holder):
     assert environment["AGENTD_GATE"] == "3"
 
 
+def test_log_files(holder):
+    """Another process's journal stream is none of ours; and what is no file must not stop the holder."""
+    holder.configure({"web": holder.app("/bin/echo", "hello")})
+    core = holder.start(environment={"JOURNAL_STREAM": "1:2"})
+    log = holder.run_dir / "log"
+    log.mkdir()
+    os.mkfifo(log / "web.1.log")
+    core.send(h.START, app="web", slot=1)
+    core.expect(h.REFUSED, error=errno.ENXIO)
+    core.expect_dead(core.start("web", 2), exit_code=h.CLD_EXITED, exit_status=0)
+    assert (log / "web.2.log").read_text() == "hello\n"
+
+
 def test_what_the_core_gets(holder):
     core = holder.start(environment={"SECRET": "1", "NOTIFY_SOCKET": "@nobody"})
     environment = core.about["environment"]

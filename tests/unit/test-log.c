@@ -195,7 +195,8 @@ static void test_target(void **state)
         log_open("unit");
         log_fields(LOG_INFO, fields, "line");
         capture_end(&capture);
-        if ((capture.text[0] == '\0') != cases[i].to_journal)
+        if ((capture.text[0] == '\0') != cases[i].to_journal ||
+            log_is_to_journal() != cases[i].to_journal)
             fail_msg("case %zu: \"%s\"", i, capture.text);
     }
     unsetenv("JOURNAL_STREAM");
