@@ -14,6 +14,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -159,7 +160,6 @@ def test_messages_survive_a_restart(board):
 
 def test_rows_of_another_program_are_seen(board):
     """Within a second: somebody's shell does not tell the workers."""
-    sqlite3 = pytest.importorskip("sqlite3")
     assert texts(board) == []
     with sqlite3.connect(board.dir / "board.db") as database:
         database.execute("INSERT INTO messages (id, message, timestamp, instance_id) VALUES ('', ?, 'now', 'shell')",
