@@ -191,6 +191,15 @@ int listen_open(const char *text, unsigned unix_mode)
     return r;
 }
 
+/* Whether listen_open() would find IPv6 here. */
+static bool listen_has_ipv6(void)
+{
+    const struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    CLEANUP_CLOSE int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd >= 0 && bind(fd, (const struct sockaddr *) &any, sizeof(any)) == 0;
+}
+
 /* Whether a socket bound to |bound| is what |wanted| says. */
 static bool listen_address_equals(const union listen_address *bound,
                                   const union listen_address *wanted)
@@ -235,5 +244,5 @@ bool listen_matches(int fd, const char *text)
     if (listen_address_equals(&bound, &wanted))
         return true;
     return listen_fall_back_to_ipv4(&wanted, &wanted_length) &&
-           listen_address_equals(&bound, &wanted);
+           listen_address_equals(&bound, &wanted) && !listen_has_ipv6();
 }

@@ -25,5 +25,5 @@ int listen_parse(const char *text, union listen_address *ret, socklen_t *ret_len
 int listen_open(const char *text, unsigned unix_mode);
 
 /* Whether |fd| is a listening socket bound to what |text| says (for descriptors handed in by
- * systemd). */
+ * systemd). "0.0.0.0" is "[::]" where listen_open() would fall back to it. */
 bool listen_matches(int fd, const char *text);

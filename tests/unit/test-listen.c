@@ -173,8 +173,11 @@ static void test_open_wildcard(void **state)
 {
     unsigned port = free_port();
     char text[64], port_only[16];
-    int fd, client;
+    int fd, client, ipv6 = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has_ipv6 = ipv6 >= 0;
 
+    if (has_ipv6)
+        close(ipv6);
     snprintf(text, sizeof(text), "[::]:%u", port);
     snprintf(port_only, sizeof(port_only), "%u", port);
     fd = listen_open(text, 0);
@@ -186,11 +189,12 @@ static void test_open_wildcard(void **state)
     close(client);
     close(fd);
 
-    /* What the fall-back opens is taken for "[::]" too. */
+    /* What the fall-back opens is taken for "[::]", but only where there is no IPv6: else a restart
+     * that is to add IPv6 would keep the old socket. */
     snprintf(text, sizeof(text), "0.0.0.0:%u", port);
     fd = listen_open(text, 0);
     check_listener(fd);
-    assert_true(listen_matches(fd, port_only));
+    assert_int_equal(listen_matches(fd, port_only), !has_ipv6);
     close(fd);
 }
 
