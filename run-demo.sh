@@ -103,7 +103,9 @@ clean_up() {
 start_agentd() {
   local bind=()
   ! command -v setpriv >/dev/null || bind=(setpriv --pdeathsig TERM)
-  setsid "${bind[@]}" "$build/agentd" --config "$private/agentd.conf" --libexec "$build" </dev/null &
+  # What a service manager above may have set up for this script is not agentd's.
+  env -u NOTIFY_SOCKET -u WATCHDOG_USEC -u WATCHDOG_PID -u LISTEN_FDS -u LISTEN_PID -u LISTEN_FDNAMES \
+    setsid "${bind[@]}" "$build/agentd" --config "$private/agentd.conf" --libexec "$build" </dev/null &
   agentd_pid=$!
   local deadline=$((SECONDS + START_LIMIT_S))
   until [[ $(health_line) == *" 200 "* ]]; do

@@ -66,15 +66,24 @@ build_sanitized() {
     configure_and_make "$build" '' "${SANITIZERS[@]}"
 }
 
+# The skipped tests of a cmocka log, each with the last line that it printed itself.
+skipped_with_reason() {
+  awk '/^\[ RUN / { said = ""; next }
+    /^\[==========\] .* run\.$/ { exit }
+    /^\[  SKIPPED \]/ { print $4 "\t" said; next }
+    !/^\[/ { said = $0 }' "$1"
+}
+
 # One program's log: cmocka's lines count; a program without them, or one that broke off, is one test.
 count_unit_log() {
-  local trs=$1 name log result line
+  local trs=$1 name log result line reason
   log=${trs%.trs}.log
   name=${trs#"$build/"} name=${name%.trs}
   result=$(sed -n 's/^:global-test-result: //p' "$trs")
   while read -r line; do pass "$name: $line"; done < <(sed -n 's/^\[       OK \] //p' "$log")
-  while read -r line; do skip "$name: $line" "$(grep -im1 skip "$log" | grep -v '^\[' || echo 'see its log')"; done \
-    < <(sed -n 's/^\[  SKIPPED \] \([^ ]*\)$/\1/p' "$log" | sort -u)
+  while IFS=$'\t' read -r line reason; do
+    skip "$name: $line" "${reason:-it does not say why}"
+  done < <(skipped_with_reason "$log")
   # cmocka names a failed test twice: at its end and in its list.
   while read -r line; do fail "$name: $line"; done < <(sed -n 's/^\[  FAILED  \] \([^ ]*\)$/\1/p' "$log" | sort -u)
   if [ "$result" != PASS ] && [ "$result" != SKIP ] && ! grep -q '^\[  FAILED  \]' "$log"; then

@@ -155,6 +155,7 @@ requirements_install() {
   if [ "$ready_list" = failed ] || ! packages_install "$log" "${packages[@]}"; then
     echo "installing failed; the end of $log:" >&2
     tail -n 15 "$log" >&2
+    echo "to do it by hand, as root: $(package_manager | sed 's/^apt$/apt-get/') install ${packages[*]}" >&2
     return 1
   fi
 }
