@@ -62,40 +62,6 @@ static void note_event(struct agent *agent, int level, const char *name, const c
 /* --- the snapshot -------------------------------------------------------------------------------
  */
 
-static void view_app(const struct agent *agent, struct app_view *view, unsigned app,
-                     const struct config_app *config)
-{
-    const struct supervisor *supervisor = workers_supervisor(agent->workers);
-
-    text_copy(view->name, sizeof(view->name), config->name);
-    view->index = app;
-    view->wanted = config->workers;
-    view->ready = supervisor_count(supervisor, app, WORKER_READY);
-    view->crash_loop = supervisor_crash_loop(supervisor, app);
-    view->fed = config->scoreboard;
-    view->restarts = 0;
-    view->n_workers = 0;
-    for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {
-        const struct supervisor_slot *slot = supervisor_slot(supervisor, app, number);
-        struct worker_view *worker = &view->workers[view->n_workers];
-
-        view->restarts += slot->restarts;
-        if (slot->state == WORKER_STOPPED)
-            continue;
-        *worker = (struct worker_view){
-            .slot = number,
-            .state = slot->state,
-            .pid = slot->pid,
-            .since_us = slot->since_us,
-            .started_at_us = slot->started_at_us,
-            .restarts = slot->restarts,
-        };
-        text_copy(worker->last_exit, sizeof(worker->last_exit), slot->last_exit);
-        text_copy(worker->status, sizeof(worker->status), slot->status);
-        view->n_workers++;
-    }
-}
-
 static void update_node_state(struct agent *agent, const struct snapshot *snapshot)
 {
     if (agent->node != NODE_STARTING)
@@ -124,7 +90,8 @@ static void take_snapshot(struct agent *agent)
         int app = config->enabled ? ledger_app(agent->ledger, config->name) : -ENOENT;
 
         if (app >= 0)
-            view_app(agent, &snapshot->apps[snapshot->n_apps++], (unsigned) app, config);
+            workers_view(agent->workers, (unsigned) app, config,
+                         &snapshot->apps[snapshot->n_apps++]);
     }
     update_node_state(agent, snapshot);
     snapshot->node = agent->node;

@@ -411,6 +411,40 @@ const struct supervisor *workers_supervisor(const struct workers *workers)
     return workers->supervisor;
 }
 
+void workers_view(const struct workers *workers, unsigned app, const struct config_app *config,
+                  struct app_view *view)
+{
+    const struct supervisor *supervisor = workers->supervisor;
+
+    text_copy(view->name, sizeof(view->name), config->name);
+    view->index = app;
+    view->wanted = config->workers;
+    view->ready = supervisor_count(supervisor, app, WORKER_READY);
+    view->crash_loop = supervisor_crash_loop(supervisor, app);
+    view->fed = config->scoreboard;
+    view->restarts = 0;
+    view->n_workers = 0;
+    for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {
+        const struct supervisor_slot *slot = supervisor_slot(supervisor, app, number);
+        struct worker_view *worker = &view->workers[view->n_workers];
+
+        view->restarts += slot->restarts;
+        if (slot->state == WORKER_STOPPED)
+            continue;
+        *worker = (struct worker_view){
+            .slot = number,
+            .state = slot->state,
+            .pid = slot->pid,
+            .since_us = slot->since_us,
+            .started_at_us = slot->started_at_us,
+            .restarts = slot->restarts,
+        };
+        text_copy(worker->last_exit, sizeof(worker->last_exit), slot->last_exit);
+        text_copy(worker->status, sizeof(worker->status), slot->status);
+        view->n_workers++;
+    }
+}
+
 uint64_t workers_bad_notifications(const struct workers *workers)
 {
     return workers->bad_notifications;

@@ -47,5 +47,8 @@ void workers_stop(struct workers *workers);
 bool workers_is_stopped(const struct workers *workers);
 
 const struct supervisor *workers_supervisor(const struct workers *workers);
+/* Fills in what it knows of an app and its workers; the rest of |view| stays as it is. */
+void workers_view(const struct workers *workers, unsigned app, const struct config_app *config,
+                  struct app_view *view);
 /* Notify messages that were refused or came from nobody we know. */
 uint64_t workers_bad_notifications(const struct workers *workers);
