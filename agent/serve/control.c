@@ -18,6 +18,7 @@
 #define CONTROL_ANSWER_MAX      (4u * 1024 * 1024)
 #define EVENTS_DEFAULT          50u
 #define RESTART_PREFIX          "/v1/restart/"
+#define HIDDEN                  "(hidden)" /* instead of a variable's value */
 
 struct control {
     struct http_server *server;
@@ -121,14 +122,52 @@ static void on_events(struct http_request *request, void *userdata)
     respond_json(request, 200, events_json(owner->events(owner->userdata), since, (size_t) limit));
 }
 
+/* The values in the environment of apps, which may be passwords, as text that says nothing. False
+ * without memory; |shown| is to be freed by free_hidden() in any case. */
+static bool hide_values(const struct config *config, struct config *shown)
+{
+    *shown = *config;
+    for (size_t i = 0; i < shown->n_apps; i++)
+        for (char **item = shown->apps[i].environment; *item; item++)
+            if (asprintf(item, "%.*s=%s", (int) strcspn(*item, "="), *item, HIDDEN) < 0) {
+                *item = NULL;
+                shown->n_apps = i + 1;
+                return false;
+            }
+    return true;
+}
+
+static void free_hidden(struct config *shown)
+{
+    for (size_t i = 0; i < shown->n_apps; i++)
+        for (char **item = shown->apps[i].environment; *item; item++)
+            free(*item);
+}
+
+static int print_config(const struct config *config, bool all, struct buffer *text)
+{
+    struct config shown;
+    int r = -ENOMEM;
+
+    if (all)
+        return config_print(config, text);
+    if (hide_values(config, &shown))
+        r = config_print(&shown, text);
+    free_hidden(&shown);
+    return r;
+}
+
 static void on_config(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
+    const struct config *config = owner->config(owner->userdata);
     struct json_object *object;
     struct buffer text;
+    struct peer peer;
 
+    (void) peer_identify(http_request_fd(request), config->admin_group, &peer);
     buffer_init(&text, CONTROL_ANSWER_MAX);
-    if (config_print(owner->config(owner->userdata), &text) < 0) {
+    if (print_config(config, peer.may_change, &text) < 0) {
         buffer_done(&text);
         respond_error(request, 500, "the configuration can't be printed");
         return;

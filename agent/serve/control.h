@@ -9,8 +9,9 @@
  *   POST /v1/reload                                        200 with what changed, or 409 with the
  * configuration's error
  *
- * The socket's mode decides who may read; root, the agent's user and the admin group may change.
- * Each change is logged with uid and pid. Errors are {"error": "one line"}.
+ * The socket's mode decides who may read; root, the agent's user and the admin group may change,
+ * and only they see the values of apps.NAME.environment. Each change is logged with uid and pid.
+ * Errors are {"error": "one line"}.
  */
 #pragma once
 

@@ -147,7 +147,7 @@ def test_a_core_that_hangs(agentd):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user to be refused")
 def test_permissions(agentd, public_agentctl):
-    daemon = agentd()
+    daemon = agentd({"apps": {"visitor-board": {"environment": ["NOTE=x", "PASSWORD=a=secret"]}}})
     os.chmod(daemon.dir, 0o755)
     os.chmod(daemon.dir / "run", 0o755)
     group = os.stat(daemon.control_socket).st_gid
@@ -166,6 +166,9 @@ def test_permissions(agentd, public_agentctl):
     stranger = run([], "status")
     assert stranger.returncode == NOT_PERMITTED and stranger.stderr.count("\n") == 1
     assert run([group], "status").returncode == OK
+    shown = run([group], "config", "show").stdout
+    assert '"NOTE=(hidden)", "PASSWORD=(hidden)"' in shown and "secret" not in shown
+    assert '"PASSWORD=a=secret"' in daemon.ctl("config", "show").stdout
     before = pids(daemon)
     for change in (["restart"], ["reload"], ["restart", "--core"]):
         refused = run([group], *change)
