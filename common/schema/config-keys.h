@@ -19,7 +19,7 @@
     KEY(agent, runtime_dir, runtime_dir, PATH, PATH, "", "\"/run/agentd\"", 1, 64, NULL, true,     \
         "Directory of the control socket and the workers' sockets. Kept short, because a socket's "\
         "path has at most 107 bytes.")                                                             \
-    KEY(agent, state_dir, state_dir, PATH, PATH, "", "\"/var/lib/agentd\"", 1, 200, NULL, true,    \
+    KEY(agent, state_dir, state_dir, PATH, PATH, "", "\"/var/lib/agentd\"", 1, 200, NULL, false,   \
         "Directory of what is kept over restarts.")                                                \
     KEY(agent, log_level, log_level, CHOICE, TEXT, "", "\"info\"", 3, 7,                           \
         "error|warning|notice|info|debug", false,                                                  \
@@ -70,7 +70,8 @@
     KEY(apps, command, command, LIST, ARGUMENT, "", "[]", 0, CONFIG_ARGS_MAX, NULL, false,         \
         "Program and arguments, as a list; no shell reads it. An enabled app must have one.")      \
     KEY(apps, environment, environment, LIST, VARIABLE, "", "[]", 0, CONFIG_ENV_MAX, NULL, false,  \
-        "Added to the workers' environment, each as NAME=value.")                                  \
+        "Added to the workers' environment, each as NAME=value. Over the control socket only who " \
+        "may also change things sees the values.")                                                 \
     KEY(apps, directory, directory, PATH, PATH, "", "\"\"", 0, 255, NULL, false,                   \
         "Working directory. Empty: /.")                                                            \
     KEY(apps, user, user, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, false,                         \
