@@ -42,7 +42,7 @@ def mixed_request(request_id):
     return "GET", "/", b""
 
 
-MIXED = {"make_request": mixed_request, "expected": (200, 302, 400, 404)}
+MIXED = {"max_requests": 500_000, "make_request": mixed_request, "expected": (200, 302, 400, 404)}
 
 
 def statuses(flow):
