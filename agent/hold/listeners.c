@@ -144,11 +144,10 @@ static bool is_named(const struct listener *item, const struct config *config, c
 static void close_strays(struct listeners *listeners, const struct config *config,
                          const char *health, const char *control)
 {
-    for (size_t i = listeners->n; i-- > 0;) {
-        const struct listener *item = &listeners->items[i];
-        if (!item->address[0] && !is_named(item, config, health, control))
+    for (size_t i = listeners->n; i-- > 0;)
+        if (!listeners->items[i].address[0] &&
+            !is_named(&listeners->items[i], config, health, control))
             end_item(listeners, i);
-    }
 }
 
 /* Calls claim() for each address; stops at the first error. */
@@ -206,9 +205,8 @@ void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata,
 {
     for (size_t i = listeners->n; i-- > 0;) {
         const struct listener *item = &listeners->items[i];
-        if (item->wanted || (item->owner[0] && in_use(userdata, item->owner)))
-            continue;
-        end_item(listeners, i);
+        if (!item->wanted && (!item->owner[0] || !in_use(userdata, item->owner)))
+            end_item(listeners, i);
     }
 }
 

@@ -2,6 +2,7 @@
 /* agentd's command line. */
 #include "agent/hold/core.h"
 #include "agent/hold/holder.h"
+#include "common/base/files.h"
 #include "common/base/log.h"
 #include "config.h"
 
@@ -47,7 +48,8 @@ static int run(struct holder_options *options)
     CLEANUP_FREE char *core = NULL, *libexec = realpath(options->libexec_directory, NULL);
 
     log_open("agentd");
-    if (asprintf(&core, "%s/" CORE_PROGRAM, libexec ? libexec : options->libexec_directory) < 0)
+    if (fd_open_standard() < 0 ||
+        asprintf(&core, "%s/" CORE_PROGRAM, libexec ? libexec : options->libexec_directory) < 0)
         return EXIT_CODE_FAILED;
     if (!libexec || access(core, X_OK) < 0) { /* before anything is begun */
         log_error("can't run %s: %s", core, strerror(errno));

@@ -157,6 +157,19 @@ int fd_close(int fd)
     return -1;
 }
 
+int fd_open_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR); /* inherited, as the others are */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
 static int directory_make_one(const char *path, mode_t mode)
 {
     struct stat status;

@@ -31,6 +31,10 @@ int fd_set_nonblock(int fd, bool on);
 /* Closes |fd| if it is one, keeps errno. Always returns -1: `fd = fd_close(fd);` */
 int fd_close(int fd);
 
+/* Opens /dev/null in place of those of 0 to 2 that are closed: a socket that got such a number
+ * would also get what is meant for stderr. 0 or a negative errno. */
+int fd_open_standard(void);
+
 /* mkdir -p. Directories that it makes get |mode|. 0 also if all of it existed. */
 int directory_make(const char *path, mode_t mode);
 

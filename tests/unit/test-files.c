@@ -193,6 +193,39 @@ static void test_directory_make(void **state)
     assert_int_equal(directory_make(longer, 0700), -ENAMETOOLONG);
 }
 
+/* Which step failed, 0 if none. In a child, which has its own 0 to 2. */
+static int open_standard(void)
+{
+    struct stat input, error;
+    int kept = fcntl(STDOUT_FILENO, F_GETFD), fd;
+
+    close(STDIN_FILENO);
+    close(STDERR_FILENO);
+    if (fd_open_standard() < 0)
+        return 1;
+    if (fstat(STDIN_FILENO, &input) < 0 || fstat(STDERR_FILENO, &error) < 0)
+        return 2;
+    if (!S_ISCHR(input.st_mode) || input.st_rdev != error.st_rdev)
+        return 3;
+    if (fcntl(STDOUT_FILENO, F_GETFD) != kept || fcntl(STDERR_FILENO, F_GETFD) != 0)
+        return 4;
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd > STDERR_FILENO && fd_open_standard() == 0 ? 0 : 5;
+}
+
+static void test_open_standard(void **state)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(open_standard());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_memfd(void **state)
 {
     int fd = memfd_new_sealed("unit", 1000), other;
@@ -235,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_write_all),
         cmocka_unit_test(test_flags),
         cmocka_unit_test_setup_teardown(test_directory_make, set_up, tear_down),
+        cmocka_unit_test(test_open_standard),
         cmocka_unit_test(test_memfd),
     };
 
