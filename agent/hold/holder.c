@@ -23,10 +23,10 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
-#define STOP_MARGIN_S 5u /* beyond what lame duck and drain may take */
-#define LEAVE_STEP_US                                                                              \
-    (2 * USEC_PER_SEC) /* the core's time to exit by itself; then to be killed                     \
-                        */
+/* Beyond what lame duck and drain may take: the core's grace (5 s) before it kills, and its end. */
+#define STOP_MARGIN_S 7u
+/* The core's time to exit by itself; then to be killed. */
+#define LEAVE_STEP_US (2 * USEC_PER_SEC)
 
 static int fail(char error[CONFIG_ERROR_MAX], int r, const char *what)
 {
@@ -166,7 +166,7 @@ static void stop(struct holder *holder)
     unsigned drain_s = 0;
 
     for (size_t i = 0; i < config->n_apps; i++)
-        drain_s = MAX(drain_s, config->apps[i].drain_timeout_s + config->apps[i].idle_timeout_s);
+        drain_s = MAX(drain_s, config_app_drain_s(&config->apps[i]));
     uint64_t wait_us = (config->lame_duck_s + drain_s + STOP_MARGIN_S) * USEC_PER_SEC;
 
     log_info("stopping, %" PRIu64 " s at most", wait_us / USEC_PER_SEC);

@@ -365,11 +365,10 @@ int workers_configure(struct workers *workers, const struct config *config)
         const struct config_app *c = name[0] ? config_find_app(config, name) : NULL;
 
         if (c && c->enabled) {
-            unsigned drain_timeout_s = MAX(c->drain_timeout_s, c->idle_timeout_s);
             struct supervisor_policy policy = {
                 .wanted = c->workers,
                 .ready_timeout_us = c->ready_timeout_s * USEC_PER_SEC,
-                .drain_timeout_us = drain_timeout_s * USEC_PER_SEC,
+                .drain_timeout_us = config_app_drain_s(c) * USEC_PER_SEC,
             };
 
             supervisor_set_policy(workers->supervisor, app, &policy);

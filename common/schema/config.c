@@ -103,6 +103,11 @@ const struct config_app *config_find_app(const struct config *config, const char
     return NULL;
 }
 
+unsigned config_app_drain_s(const struct config_app *app)
+{
+    return MAX(app->drain_timeout_s, app->idle_timeout_s);
+}
+
 /* --- loading --- */
 
 /* What is carried through the reading of all files. */

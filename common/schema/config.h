@@ -88,6 +88,9 @@ DEFINE_CLEANUP(struct config *, config_free)
 
 const struct config_app *config_find_app(const struct config *config, const char *name);
 
+/* How long a stopping worker may take: both of its deadlines run from the same moment. */
+unsigned config_app_drain_s(const struct config_app *app);
+
 /* Every key with its value in force and, as a comment, where it came from ("default" or FILE:LINE):
  * the body of `agentctl config show`. Valid libconfig, and loads again to the same values. 0 or
  * buffer_append()'s errors. */

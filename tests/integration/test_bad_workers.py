@@ -207,6 +207,16 @@ def test_deaf_to_sigterm(node):
     assert time.monotonic() - begun < 12
 
 
+def test_a_stop_waits_for_the_core_to_kill(agentd, build):
+    """The holder's own deadline lies behind all that the core may wait for, its last window too."""
+    deaf = {"command": [str(build / "tests/tools/bad-worker"), "deaf"], "listen": [], "workers": 1}
+    at_once = {"drain_timeout": 0, "idle_timeout": 0}
+    daemon = agentd({"apps": {"bad": {**deaf, **at_once}, "visitor-board": at_once}})
+    daemon.wait_ready(1, app="bad")
+    assert daemon.stop() == 0
+    assert "not drained within" in daemon.log() and "not stopped in time" not in daemon.log()
+
+
 def test_second_sigterm_does_not_wait(node):
     n = node("deaf", drain_timeout=100)
     n.daemon.wait_healthy()
