@@ -309,7 +309,7 @@ int control_new(struct control **ret, sd_event *event, const struct control_owne
     CLEANUP(control_freep) struct control *control = calloc(1, sizeof(*control));
     struct http_server_options options = {
         .routes = routes,
-        .connections_max = CONTROL_CONNECTIONS_MAX,
+        .connections_max = http_connections_possible(CONTROL_CONNECTIONS_MAX),
         .idle_timeout_s = CONTROL_IDLE_S,
     };
     int r;

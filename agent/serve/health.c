@@ -149,7 +149,7 @@ int health_new(struct health **ret, sd_event *event)
     CLEANUP(health_freep) struct health *health = calloc(1, sizeof(*health));
     struct http_server_options options = {
         .routes = routes,
-        .connections_max = HEALTH_CONNECTIONS_MAX,
+        .connections_max = http_connections_possible(HEALTH_CONNECTIONS_MAX),
         .idle_timeout_s = HEALTH_IDLE_S,
     };
     int r;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #define ACCEPT_BATCH 8
 /* We count for ourselves; libmicrohttpd's own limit, which some versions reach early, is above. */
@@ -443,6 +444,20 @@ static int probe_layout(struct http_server *server)
     close(pair[1]);
     server->probing = false;
     return r;
+}
+
+unsigned http_connections_possible(unsigned wanted)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return wanted;
+    if (limit.rlim_cur < HTTP_DESCRIPTORS && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = MIN(limit.rlim_max, (rlim_t) HTTP_DESCRIPTORS);
+        (void) setrlimit(RLIMIT_NOFILE, &limit); /* it stays as it was, and is counted with */
+        (void) getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur / 8 * 3 < wanted ? (unsigned) (limit.rlim_cur / 8 * 3) : wanted;
 }
 
 int http_server_new(struct http_server **ret, sd_event *event,

@@ -70,6 +70,15 @@ struct http_server_options {
     void (*on_connection)(int change, void *observer);
 };
 
+/*
+ * For how many of |wanted| connections this process has descriptors, beside all else that it opens.
+ * Its soft limit is raised towards the hard one, up to HTTP_DESCRIPTORS: 1024, which most start
+ * with, is a number that any client can use up, and what the process then can't open is not only
+ * its connections.
+ */
+#define HTTP_DESCRIPTORS 65536u
+unsigned http_connections_possible(unsigned wanted);
+
 /* It borrows |event| for its life. Nothing is served before http_server_listen() or
  * http_server_add_connection(). */
 int http_server_new(struct http_server **ret, sd_event *event,

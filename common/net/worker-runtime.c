@@ -457,6 +457,7 @@ int worker_runtime_new(struct worker_runtime **ret, sd_event *event,
         return -ENOMEM;
     rt->event = sd_event_ref(event);
     rt->options = *options;
+    rt->options.connections_max = http_connections_possible(options->connections_max);
     runtime_read_identity(rt);
     runtime_map_shared(rt);
     if ((r = runtime_add_sources(rt)) < 0 || (r = runtime_make_server(rt)) < 0 ||

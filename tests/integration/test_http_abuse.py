@@ -432,6 +432,28 @@ def test_idle_connections(plain_listener, storm, record_property):
     print(f"anonymous memory: {before} KiB before, {during} with them, {after} after")
 
 
+@pytest.mark.parametrize("name", LISTENERS)
+def test_few_descriptors(agentd, name):
+    """Clients must not use up what the process needs for all else, also where it has few."""
+    daemon = agentd(start=False)
+    command_line = daemon.command_line()
+    daemon.command_line = lambda: ["prlimit", "--nofile=256:256", *command_line]
+    daemon.start()
+    daemon.wait_ready(2)
+    listener = Listener(daemon, name)
+    idle = connect_idle(listener, 400, limit_s=6)
+    try:
+        assert len(idle) == 400
+        listener.assert_good()
+        daemon.wait_ready(2)
+        assert max(len(os.listdir(f"/proc/{pid}/fd")) for pid in listener.pids()) < 220
+    finally:
+        for connection in idle:
+            connection.close()
+    logs = daemon.log() + "".join(path.read_text() for path in (daemon.dir / "run" / "log").glob("*.log"))
+    assert "Too many open files" not in logs
+
+
 def test_memory_comes_back(plain_listener, storm):
     """After all of it, memory is where it was."""
     listener = plain_listener

@@ -5,7 +5,9 @@
 #include "common/base/listen.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #define HOST "Host: test\r\n"
 
@@ -397,6 +399,41 @@ static void test_idle_connections_make_room(void **state)
     harness_stop(&h);
 }
 
+static void test_connections_possible(void **state)
+{
+    static const struct {
+        rlim_t soft, hard;
+        unsigned wanted, possible;
+        rlim_t raised;
+    } CASES[] = {
+        {1024, 4096, 1024, 1024, 4096},
+        {64, 64, 1024, 24, 64},
+        {64, 64, 10, 10, 64},
+        {512, 1024, 1024, 384, 1024},
+    };
+    struct rlimit saved, now;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+    assert_int_equal(http_connections_possible(1), 1);
+    for (size_t i = ARRAY_SIZE(CASES); i-- > 0;) {
+        pid_t pid = fork(); /* a lowered hard limit is for good */
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            struct rlimit limit = {CASES[i].soft, CASES[i].hard};
+            bool good = setrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+                        http_connections_possible(CASES[i].wanted) == CASES[i].possible &&
+                        getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur == CASES[i].raised;
+            _exit(good ? 0 : 1);
+        }
+        int status = -1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (status != 0)
+            fail_msg("case %zu", i);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+}
+
 static void test_connections_per_client(void **state)
 {
     struct http_server_options options = {
@@ -481,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_prepared_response_is_shared),
         cmocka_unit_test(test_connections_max),
         cmocka_unit_test(test_idle_connections_make_room),
+        cmocka_unit_test(test_connections_possible),
         cmocka_unit_test(test_connections_per_client),
         cmocka_unit_test(test_unix_socket),
         cmocka_unit_test(test_add_connection),
