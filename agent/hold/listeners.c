@@ -44,11 +44,9 @@ static void close_item(struct listeners *listeners, size_t i)
 /* Closes what nobody uses, whoever has copies: systemd lets go of its own a moment later. */
 static void end_item(struct listeners *listeners, size_t i)
 {
-    const struct listener *item = &listeners->items[i];
-
-    log_info("closes listener %s, which nothing uses any more", item->stored_as);
-    if (is_ours(item))
-        (void) shutdown(item->fd, SHUT_RDWR);
+    log_info("closes listener %s, which nothing uses any more", listeners->items[i].stored_as);
+    if (is_ours(&listeners->items[i]))
+        (void) shutdown(listeners->items[i].fd, SHUT_RDWR);
     close_item(listeners, i);
 }
 

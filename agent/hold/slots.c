@@ -210,7 +210,10 @@ static int choose_user(const struct holder *holder, struct app *app,
                        const struct config_app *config, const struct spawn_user **ret)
 {
     *ret = NULL;
-    if ((!config->user[0] && !config->group[0]) || !holder->means.switch_user)
+    bool is_wanted = config->user[0] || config->group[0];
+    if (is_wanted && !holder->means.switch_user)
+        log_warning("%s runs as agentd's own user: no CAP_SETUID and CAP_SETGID", app->name);
+    if (!is_wanted || !holder->means.switch_user)
         return 0;
     if (!app->user_known) {
         int r = spawn_user_find(config->user, config->group, &app->user);

@@ -194,6 +194,15 @@ def test_user_and_groups(holder):
     assert "user" in refused.text
 
 
+def test_a_user_that_is_out_of_reach(holder):
+    """It runs all the same, as in a demo, but not without a word."""
+    holder.configure({"web": holder.app(user="nobody")})
+    core = holder.start(prefix=["setpriv", "--bounding-set", "-setuid"] if os.geteuid() == 0 else [])
+    worker = core.start("web", 1)
+    assert os.stat(f"/proc/{worker.pid}").st_uid == os.geteuid()
+    assert "web runs as agentd's own user" in holder.log()
+
+
 def test_a_worker_of_another_user_dies_with_the_holder(holder):
     if os.geteuid() != 0:
         pytest.skip("changing the user needs root")
