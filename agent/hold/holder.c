@@ -408,7 +408,6 @@ int holder_run(const struct holder_options *options)
     char error[CONFIG_ERROR_MAX] = "";
     int status = EXIT_CODE_USAGE;
 
-    umask(022); /* modes are said where a file is made */
     slots_init(&holder.slots, &holder);
     spawn_means_init(&holder.means);
     CLEANUP_CLOSE int stored_fd = adopt_descriptors(&holder);

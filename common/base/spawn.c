@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -32,7 +33,7 @@ void spawn_means_init(struct spawn_means *means)
     struct rlimit limit;
     char score[16];
 
-    *means = (struct spawn_means){};
+    *means = (struct spawn_means){.umask = umask(022)};
     if (syscall(SYS_capget, &header, data) == 0)
         means->switch_user = (data[0].effective & needed) == needed;
     if (file_read_small(AT_FDCWD, "/proc/self/oom_score_adj", score, sizeof(score)) > 0)
@@ -183,6 +184,7 @@ static void child_leave_protection(const struct spawn *spawn)
 {
     struct rlimit limit;
 
+    (void) umask(spawn->means->umask);
     if (spawn->cgroup_fd >= 0 && write(spawn->cgroup_fd, "0", 1) != 1)
         child_fail(SPAWN_EXIT_CGROUP, "entering the control group");
     if (spawn->cgroup_fd >= 0 && spawn->means->protected_by_oom) {

@@ -30,6 +30,7 @@ struct spawn_means {
     bool switch_user;      /* has CAP_SETUID and CAP_SETGID */
     bool protected_by_oom; /* its own oom_score_adj is negative: children with a cgroup get 0 */
     unsigned long nofile;  /* the soft limit that children get; this process's own is raised */
+    mode_t umask;          /* that children get; this process says modes where it makes files */
 };
 
 struct spawn_user {
@@ -54,7 +55,8 @@ struct spawn { /* zeroed, then filled in; descriptors and strings borrowed unles
     int cgroup_fd;                 /* a cgroup.procs, or -1 */
 };
 
-void spawn_means_init(struct spawn_means *means); /* also raises RLIMIT_NOFILE */
+/* Also raises RLIMIT_NOFILE and sets the umask to 022. */
+void spawn_means_init(struct spawn_means *means);
 
 /*
  * Looks up a user with its groups ("": this process's, with |group| alone) and a group ("": the

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 struct fixture {
@@ -125,6 +126,20 @@ static void test_descriptors(void **state)
         fd_close(low[i]);
 }
 
+/* Children get what this process was started with, not what it wants for itself. */
+static void test_umask(void **state)
+{
+    struct fixture *f = *state;
+    struct spawn spawn = prepare(f, "/bin/sh", "umask");
+    char output[4096];
+    mode_t before = umask(037);
+
+    spawn_means_init(&f->means);
+    assert_int_equal(umask(before), 022);
+    assert_int_equal(run(f, &spawn, output), 0);
+    assert_string_equal(output, "0037\n");
+}
+
 /* Also not what this process was given by a careless parent. */
 static void test_nothing_else_is_inherited(void **state)
 {
@@ -201,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_descriptors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_umask, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_else_is_inherited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_privileges, setup, teardown),
