@@ -73,7 +73,7 @@ int link_new(struct link **ret, sd_event *event, int take_fd, link_handler handl
     if (r < 0)
         return r;
     (void) sd_event_source_set_description(link->io, "holder");
-    /* Before anything that workers say: the holder told us of a worker before it could speak. */
+    /* Before anything that workers say: mostly, the holder has told us of a worker by then. */
     (void) sd_event_source_set_priority(link->io, SD_EVENT_PRIORITY_IMPORTANT);
     r = sd_event_add_time_relative(event, &link->ping, CLOCK_MONOTONIC, PING_US, 0, link_on_ping,
                                    link);

@@ -17,6 +17,14 @@
 #include <sys/socket.h>
 
 #define NOTIFY_BATCH 64 /* messages read a wake-up, so that a chatty worker can't keep the loop */
+#define EARLY_MAX    64
+
+/* What a process said that is none of our workers yet: the holder may be about to tell of it. */
+struct early {
+    int pid; /* 0: none */
+    uint64_t at_us;
+    struct notify_message message;
+};
 
 struct workers {
     sd_event *event;
@@ -27,6 +35,8 @@ struct workers {
     struct supervisor *supervisor;
     struct workers_owner owner;
     uint64_t bad_notifications;
+    struct early early[EARLY_MAX]; /* ring */
+    unsigned n_early;              /* ever */
     bool synced;
     char cgroup_workers[256]; /* directory with a cgroup a worker; "" without cgroups */
 };
@@ -103,25 +113,73 @@ static bool find_pid(const struct workers *workers, int pid, unsigned *ret_app, 
     return false;
 }
 
+static void obey(struct workers *workers, unsigned app, unsigned slot,
+                 const struct notify_message *message)
+{
+    if (message->has_status)
+        supervisor_on_status(workers->supervisor, app, slot, message->status);
+    if (message->ready)
+        supervisor_on_ready(workers->supervisor, app, slot, clock_monotonic_us());
+}
+
+/* A worker may be ready before the holder, which has only just forked it, has said so. */
+static bool is_start_under_way(const struct workers *workers)
+{
+    for (unsigned app = 0; app < APPS_MAX; app++)
+        for (unsigned slot = 1; ledger_app_name(workers->ledger, app)[0] && slot <= APP_SLOTS_MAX;
+             slot++)
+            if (supervisor_slot_is_asked_for(supervisor_slot(workers->supervisor, app, slot)))
+                return true;
+    return false;
+}
+
+static void keep_early(struct workers *workers, int pid, const struct notify_message *message)
+{
+    struct early *early = NULL;
+
+    for (size_t i = 0; i < EARLY_MAX && !early; i++)
+        if (workers->early[i].pid == pid)
+            early = &workers->early[i];
+    if (!early) {
+        early = &workers->early[workers->n_early++ % EARLY_MAX];
+        *early = (struct early){.pid = pid};
+    }
+    early->at_us = clock_monotonic_us();
+    early->message.ready |= message->ready;
+    if (message->has_status) {
+        early->message.has_status = true;
+        text_copy(early->message.status, sizeof(early->message.status), message->status);
+    }
+}
+
+static void take_early(struct workers *workers, unsigned app, unsigned slot, int pid,
+                       uint64_t started_at_us)
+{
+    for (size_t i = 0; i < EARLY_MAX; i++) {
+        if (workers->early[i].pid != pid)
+            continue;
+        if (workers->early[i].at_us >= started_at_us) /* else of an earlier one of that number */
+            obey(workers, app, slot, &workers->early[i].message);
+        workers->early[i].pid = 0;
+    }
+}
+
 static void take_notification(struct workers *workers, int pid, const char *data, size_t length)
 {
     struct notify_message message;
     unsigned app, slot;
+    bool good = notify_message_parse(data, length, &message) >= 0 && pid > 0;
 
-    if (notify_message_parse(data, length, &message) < 0 || pid <= 0 ||
-        !find_pid(workers, pid, &app, &slot)) {
+    if (good && find_pid(workers, pid, &app, &slot))
+        obey(workers, app, slot, &message);
+    else if (good && is_start_under_way(workers))
+        keep_early(workers, pid, &message);
+    else if (workers->bad_notifications++ == 0)
         /* Said once and counted always: a worker must not be able to fill the journal through us.
          */
-        if (workers->bad_notifications++ == 0)
-            log_warning("notify socket: a message from pid %d is malformed or not from a worker's "
-                        "main process, ignoring",
-                        pid);
-        return;
-    }
-    if (message.has_status)
-        supervisor_on_status(workers->supervisor, app, slot, message.status);
-    if (message.ready)
-        supervisor_on_ready(workers->supervisor, app, slot, clock_monotonic_us());
+        log_warning("notify socket: a message from pid %d is malformed or not from a worker's "
+                    "main process, ignoring",
+                    pid);
 }
 
 /* sd_notify_barrier(3) wants just this: to see its descriptor closed. At once, though: a connection
@@ -215,6 +273,7 @@ static void on_slot(struct workers *workers, unsigned app, const struct hold_mes
     case HOLD_SLOT_RUNNING:
         supervisor_on_running(workers->supervisor, app, message->slot, message->serial,
                               message->pid, message->started_at_us, now_us);
+        take_early(workers, app, message->slot, message->pid, message->started_at_us);
         workers->owner.on_worker(app, message->slot, message->serial, message->pid, take_fd,
                                  workers->owner.userdata);
         return;

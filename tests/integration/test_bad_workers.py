@@ -4,9 +4,11 @@ Workers that misbehave (tests/tools/bad-worker.c), beside a visitor-board that m
 each test ends with its workers untouched and serving, whatever the other app did.
 """
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -103,6 +105,40 @@ def node(agentd, build):
 
 
 # --- Starting ------------------------------------------------------------------------------------
+
+
+def test_ready_before_the_holder_has_said_so(agentd, build, tmp_path):
+    """
+    A worker is quick, and the holder, which has just forked it, slow to tell the core: here it waits
+    for systemd to take the scoreboard. Its READY=1 is not lost.
+    """
+    path = str(tmp_path / "systemd.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        systemd.setblocking(False)
+
+        def drain():
+            with contextlib.suppress(BlockingIOError):
+                while systemd.recv(4096):
+                    pass
+
+        def drained(condition):
+            drain()
+            return condition()
+
+        app = {"command": [str(build / "tests/tools/bad-worker"), "good"], "listen": [f"127.0.0.1:{free_port()}"],
+               "workers": 1, "ready_timeout": 3, "drain_timeout": 1, "idle_timeout": 1}
+        daemon = agentd({"apps": {"quick": app}}, environment={"NOTIFY_SOCKET": path}, wait=False)
+        wait_until(lambda: drained(lambda: daemon.log().count(" ready after ") == 3), 20, "all are ready")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler, contextlib.suppress(BlockingIOError):
+            filler.setblocking(False)
+            while True:
+                filler.sendto(b"X=1", path)
+        assert daemon.ctl("restart", "quick").returncode == 0
+        time.sleep(1)
+        assert daemon.log().count(" ready after ") == 3
+        wait_until(lambda: drained(lambda: daemon.log().count(" ready after ") == 4), 2, "the new one is ready")
+        assert "notify socket" not in daemon.log()
 
 
 def test_never_ready(node):
