@@ -46,7 +46,7 @@ quietly() {
   [ "$status" -ne 77 ] || return 77 # by automake's custom: can't run here
   if [ "$status" -ne 0 ]; then
     echo "  $what failed; the end of $log:" >&2
-    tail -n 25 "$log" >&2
+    tail -n 25 "$log" | cut -c1-300 >&2
     return "$status"
   fi
   echo "  $what: done ($((SECONDS - start)) s)"

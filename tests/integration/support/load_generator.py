@@ -74,6 +74,8 @@ def error_name(error):
         return "eof"
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
         return "timeout"
+    if isinstance(error, ConnectionResetError):  # asyncio's own has no errno
+        return "econnreset"
     if isinstance(error, OSError) and error.errno:
         return errno.errorcode.get(error.errno, str(error.errno)).lower()
     return type(error).__name__
