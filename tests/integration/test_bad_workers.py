@@ -5,9 +5,11 @@ each test ends with its workers untouched and serving, whatever the other app di
 """
 
 import contextlib
+import array
 import os
 import re
 import signal
+import socket
 import socket
 import time
 from pathlib import Path
@@ -323,6 +325,22 @@ def test_passes_a_socket_that_is_slow_to_close(node):
     n = node("linger")
     n.wait_event("worker-died", count=3)  # each has left one behind
     n.assert_others_untouched()
+
+
+def test_descriptors_on_the_notify_socket(agentd):
+    """Descriptors that come along are closed, whoever sends them and how many."""
+    daemon = agentd()
+    daemon.wait_ready(2)
+    core = daemon.core_pid()
+    before = len(os.listdir(f"/proc/{core}/fd"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, open(os.devnull) as null:
+        sender.settimeout(5)
+        for i in range(300):
+            rights = array.array("i", [null.fileno()] * (1 + i % 253))
+            sender.sendmsg([b"STATUS=x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)], 0,
+                           str(daemon.dir / "run" / "notify.sock"))
+    wait_until(lambda: len(os.listdir(f"/proc/{core}/fd")) <= before + 2, 5, "they are closed")
+    assert daemon.core_pid() == core and daemon.health().status == 200
 
 
 def test_terminal_escapes(node):

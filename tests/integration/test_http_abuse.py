@@ -291,10 +291,11 @@ def random_request(randomness, good):
     return good[: randomness.randrange(len(good))] + randomness.randbytes(20)
 
 
+@pytest.mark.limit(400)
 def test_random_bytes(listener, storm):
     randomness = random.Random(1)
     good = listener.good("X-Header: value\r\nAccept: */*\r\n")
-    for _ in range(storm(3, 200)):
+    for _ in range(storm(3, 100)):
         # many at once: the end of an incomplete request may take a second to be seen
         requests = [(random_request(randomness, good), listener.connect()) for _ in range(100)]
         for request, connection in requests:
@@ -350,6 +351,41 @@ def test_half_closed(listener):
     with listener.connect() as connection:  # the other direction
         connection.shutdown(socket.SHUT_RD)
         connection.sendall(listener.good() * 3)
+
+
+BODIES = {
+    b"[]": 400, b"null": 400, b"1": 400, b'"x"': 400, b'{"app":': 400, b"\0": 400, b"[" * 4000: 400, b'{"a":' * 800: 400,
+    b'{"app":1}': 400, b'{"app":null}': 400, b'{"app":"\xff"}': 400, b'{"app":"a\\u0000b"}': 400, b'{"x":1}': 400,
+    b'{"app":"visitor-board"}x': 400, b'{"app":"visitor-board"}\0': 400, b"\xef\xbb\xbf{}": 400, b'{"slot":1}': 400,
+    b'{"app":"visitor-board","slot":-1}': 400, b'{"app":"visitor-board","slot":1e3}': 400,
+    b'{"app":"visitor-board","slot":18446744073709551617}': 400, b'{"core":1}': 400,
+    b'{"core":true,"app":"visitor-board"}': 400, b'{"app":"nope"}': 404, b'{"app":"visitor-board","slot":50}': 404,
+    b'{"app":"' + b"a" * 5000 + b'"}': 413,
+}
+
+
+def test_bodies_of_commands(agentd):
+    """What is no command starts nothing."""
+    daemon = agentd()
+    daemon.wait_ready(2)
+    listener = Listener(daemon, "control")
+    pids = sorted(daemon.worker_pids())
+    for body, status in BODIES.items():
+        head = listener.good(f"Connection: close\r\nContent-Length: {len(body)}\r\n", "POST", "/v1/restart")
+        assert status_of(listener.ask(head + body)) == status, body[:100]
+    # who hangs up on a reload, and fifty at once
+    for _ in range(50):
+        with listener.connect() as connection:
+            connection.sendall(listener.good("Content-Length: 0\r\n", "POST", "/v1/reload"))
+    many = [listener.connect() for _ in range(50)]
+    for connection in many:
+        connection.sendall(listener.good("Connection: close\r\nContent-Length: 0\r\n", "POST", "/v1/reload"))
+    statuses = [status_of(read_to_end(connection)) for connection in many]
+    for connection in many:
+        connection.close()
+    assert set(statuses) <= {200, 409}
+    wait_until(lambda: daemon.control("POST", "/v1/reload").status == 200, what="reload works")
+    assert sorted(daemon.worker_pids()) == pids
 
 
 # --- Masses --------------------------------------------------------------------------------------
