@@ -61,8 +61,10 @@ static int run(const struct agent_inheritance *inheritance)
     sigset_t mask;
     int r;
 
-    /* SIGINT is the terminal's, meant for the holder. */
+    /* SIGINT is the terminal's, meant for the holder. It may also stop who writes to it from a
+     * process group in the background (stty tostop), as this one is. */
     signal(SIGINT, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
