@@ -272,6 +272,7 @@ static void on_config(struct agent *agent, int fd)
     agent->config = TAKE(config);
     log_set_level(agent->config->log_level);
     take_instance_id(agent);
+    control_take_config(agent->control);
     configure_workers(agent);
     snprintf(text, sizeof(text),
              "configuration reloaded, %zu keys changed, %zu of them wait for a restart", n,
@@ -331,12 +332,12 @@ static int agent_on_lame_duck_over(sd_event_source *source, uint64_t usec, void 
 static uint64_t begin_drain(struct agent *agent)
 {
     uint64_t lame_duck_us = agent->config->lame_duck_s * USEC_PER_SEC;
-    uint64_t at_us = ledger_drain_at_us(agent->ledger);
+    uint64_t noted_us = ledger_drain_at_us(agent->ledger);
+    uint64_t at_us = clock_monotonic_us() + lame_duck_us;
     char text[160], wait[CLOCK_TEXT_MAX];
 
-    if (at_us)
-        return at_us;
-    at_us = clock_monotonic_us() + lame_duck_us;
+    if (noted_us)
+        return MIN(noted_us, at_us);
     ledger_set_drain_at_us(agent->ledger, at_us);
     snprintf(text, sizeof(text), "stop asked for: /health says 503, workers serve for another %s",
              clock_format_duration(wait, lame_duck_us));

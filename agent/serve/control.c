@@ -24,6 +24,7 @@ struct control {
     struct http_server *server;
     struct control_owner owner;
     struct http_request *reloading; /* waits for the holder's word */
+    gid_t admin_group;              /* PEER_NO_GROUP: none */
 };
 
 /* --- answers ------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ static bool may_change(struct control *control, struct http_request *request, co
     char why[CONFIG_STRING_MAX + 120];
     struct peer peer;
 
-    int r = peer_identify(http_request_fd(request), config->admin_group, &peer);
+    int r = peer_identify(http_request_fd(request), control->admin_group, &peer);
     if (r >= 0 && peer.may_change) {
         log_notice("%s asked for by uid %u, pid %d", what, peer.uid, (int) peer.pid);
         return true;
@@ -159,13 +160,13 @@ static int print_config(const struct config *config, bool all, struct buffer *te
 
 static void on_config(struct http_request *request, void *userdata)
 {
-    const struct control_owner *owner = &((struct control *) userdata)->owner;
-    const struct config *config = owner->config(owner->userdata);
+    const struct control *control = userdata;
+    const struct config *config = control->owner.config(control->owner.userdata);
     struct json_object *object;
     struct buffer text;
     struct peer peer;
 
-    (void) peer_identify(http_request_fd(request), config->admin_group, &peer);
+    (void) peer_identify(http_request_fd(request), control->admin_group, &peer);
     buffer_init(&text, CONTROL_ANSWER_MAX);
     if (print_config(config, peer.may_change, &text) < 0) {
         buffer_done(&text);
@@ -304,6 +305,16 @@ static const struct http_route routes[] = {
     {.path = NULL},
 };
 
+void control_take_config(struct control *control)
+{
+    const struct config *config = control->owner.config(control->owner.userdata);
+
+    control->admin_group = peer_find_group(config->admin_group);
+    if (config->admin_group[0] && control->admin_group == PEER_NO_GROUP)
+        log_warning("control.admin_group: there is no group %s; only root may change something",
+                    config->admin_group);
+}
+
 int control_new(struct control **ret, sd_event *event, const struct control_owner *owner)
 {
     CLEANUP(control_freep) struct control *control = calloc(1, sizeof(*control));
@@ -317,6 +328,7 @@ int control_new(struct control **ret, sd_event *event, const struct control_owne
     if (!control)
         return -ENOMEM;
     control->owner = *owner;
+    control_take_config(control);
     options.userdata = control;
     r = http_server_new(&control->server, event, &options);
     if (r < 0)

@@ -46,6 +46,9 @@ int control_new(struct control **ret, sd_event *event, const struct control_owne
 struct control *control_free(struct control *control);
 DEFINE_CLEANUP(struct control *, control_free)
 
+/* Another configuration is in force: looks its admin group up, once, as that may block. */
+void control_take_config(struct control *control);
+
 int control_listen(struct control *control, int listen_fd);
 
 /* A reload has ended. |error| NULL: well; the lists are arrays of keys, taken. */

@@ -8,17 +8,21 @@
 #include <grp.h>
 #include <sys/socket.h>
 
-/* NSS may block (LDAP): for the local files of a node that is acceptable, and it is asked only for
- * a change. */
-static bool in_group(int socket_fd, const char *name, gid_t primary)
+gid_t peer_find_group(const char *name)
+{
+    const struct group *group = name[0] ? getgrnam(name) : NULL;
+
+    return group ? group->gr_gid : PEER_NO_GROUP;
+}
+
+static bool in_group(int socket_fd, gid_t wanted, gid_t primary)
 {
     CLEANUP_FREE gid_t *groups = NULL;
-    const struct group *group = getgrnam(name);
     socklen_t size = 0;
 
-    if (!group)
+    if (wanted == PEER_NO_GROUP)
         return false;
-    if (group->gr_gid == primary)
+    if (wanted == primary)
         return true;
     if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) < 0 && errno != ERANGE)
         return false;
@@ -26,12 +30,12 @@ static bool in_group(int socket_fd, const char *name, gid_t primary)
     if (!groups || getsockopt(socket_fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
         return false;
     for (size_t i = 0; i < size / sizeof(gid_t); i++)
-        if (groups[i] == group->gr_gid)
+        if (groups[i] == wanted)
             return true;
     return false;
 }
 
-int peer_identify(int socket_fd, const char *admin_group, struct peer *ret)
+int peer_identify(int socket_fd, gid_t admin_group, struct peer *ret)
 {
     struct ucred credentials;
     socklen_t size = sizeof(credentials);
@@ -44,6 +48,6 @@ int peer_identify(int socket_fd, const char *admin_group, struct peer *ret)
     ret->pid = credentials.pid;
     ret->uid = credentials.uid;
     ret->may_change = credentials.uid == 0 || credentials.uid == geteuid() ||
-                      (admin_group[0] && in_group(socket_fd, admin_group, credentials.gid));
+                      in_group(socket_fd, admin_group, credentials.gid);
     return 0;
 }

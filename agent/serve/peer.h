@@ -15,5 +15,11 @@ struct peer {
                         mode may read */
 };
 
-/* |admin_group| "" = none. 0 or a negative errno; then *ret may do nothing. */
-int peer_identify(int socket_fd, const char *admin_group, struct peer *ret);
+#define PEER_NO_GROUP ((gid_t) -1)
+
+/* The id of a group by its name; PEER_NO_GROUP for "" and for one that isn't there. May block
+ * (LDAP): for the start and a reload, not for requests. */
+gid_t peer_find_group(const char *name);
+
+/* |admin_group| PEER_NO_GROUP = none. 0 or a negative errno; then *ret may do nothing. */
+int peer_identify(int socket_fd, gid_t admin_group, struct peer *ret);

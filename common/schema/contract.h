@@ -11,7 +11,7 @@
 #define APP_LISTENERS_MAX 4
 
 /* Besides sd_listen_fds(3)'s LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES and sd_notify(3)'s
- * NOTIFY_SOCKET, WATCHDOG_USEC: */
+ * NOTIFY_SOCKET: */
 /* descriptor of this worker's scoreboard (common/base/scoreboard.h) */
 #define ENV_SCOREBOARD "AGENTD_SCOREBOARD"
 /* descriptor of the app's accept gate (common/base/accept-gate.h) */

@@ -47,7 +47,7 @@ static void test_own_user(void **state)
     int pair[2];
 
     assert_int_equal(make_pair(pair), 0);
-    assert_int_equal(peer_identify(pair[0], "", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group(""), &peer), 0);
     assert_int_equal(peer.pid, getpid());
     assert_int_equal(peer.uid, geteuid());
     assert_true(peer.may_change);
@@ -63,7 +63,7 @@ static void test_what_cannot_be_known_may_nothing(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
         struct peer peer = {.may_change = true};
 
-        assert_true(peer_identify(fds[i], "root", &peer) < 0);
+        assert_true(peer_identify(fds[i], peer_find_group("root"), &peer) < 0);
         assert_false(peer.may_change);
         assert_int_equal(peer.pid, -1);
     }
@@ -89,31 +89,31 @@ static void test_strangers(void **state)
 
     /* No group at all. */
     make_strangers_pair(pair, NOBODY, NULL, 0);
-    assert_int_equal(peer_identify(pair[0], "", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group(""), &peer), 0);
     assert_int_equal(peer.uid, NOBODY);
     assert_false(peer.may_change);
-    assert_int_equal(peer_identify(pair[0], "daemon", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group("daemon"), &peer), 0);
     assert_false(peer.may_change);
-    assert_int_equal(peer_identify(pair[0], "no-such-group", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group("no-such-group"), &peer), 0);
     assert_false(peer.may_change);
     close_pair(pair);
 
     /* The admin group as the primary one. */
     make_strangers_pair(pair, daemon, NULL, 0);
-    assert_int_equal(peer_identify(pair[0], "daemon", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group("daemon"), &peer), 0);
     assert_true(peer.may_change);
-    assert_int_equal(peer_identify(pair[0], "", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group(""), &peer), 0);
     assert_false(peer.may_change);
     close_pair(pair);
 
     /* Many others; and the admin group as the last of them. */
     make_strangers_pair(pair, NOBODY, groups, ARRAY_SIZE(groups));
-    assert_int_equal(peer_identify(pair[0], "daemon", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group("daemon"), &peer), 0);
     assert_false(peer.may_change);
     close_pair(pair);
     groups[ARRAY_SIZE(groups) - 1] = daemon;
     make_strangers_pair(pair, NOBODY, groups, ARRAY_SIZE(groups));
-    assert_int_equal(peer_identify(pair[0], "daemon", &peer), 0);
+    assert_int_equal(peer_identify(pair[0], peer_find_group("daemon"), &peer), 0);
     assert_true(peer.may_change);
     close_pair(pair);
 }
