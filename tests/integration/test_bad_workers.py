@@ -31,7 +31,7 @@ class Node:
         daemon.wait_ready(2)
         self.board_pids = {worker["pid"] for worker in daemon.workers()}
         self.core = daemon.core_pid()
-        self.orphans = set()  # processes that a worker put out of agentd's reach
+        self.leaves_orphans = False  # its workers put processes out of agentd's reach
 
     def bad(self):
         """The app as status shows it."""
@@ -52,20 +52,13 @@ class Node:
         return wait_until(lambda: self.events(name)[count - 1:], timeout_s, f"event {name}")[0]
 
     def end(self):
-        """
-        Stops agentd and ends what a worker put out of its reach. Orphans are ours (the tests are the
-        subreaper, as an init is), so we reap them, also a sanitizer's helper that outlived its
-        worker; all else is the fixture's to judge.
-        """
+        """Stops agentd and ends what a worker put out of its reach; all else is the fixture's to judge."""
         if self.daemon.alive():
             self.daemon.stop()
         for process in self.daemon.family():
-            if process.pid in self.orphans and not process.zombie:
+            if self.leaves_orphans and process.name == "bad-worker" and not process.zombie:
                 os.kill(process.pid, signal.SIGKILL)
                 wait_until(lambda pid=process.pid: processes.read_process(pid).zombie, 2, "an orphan is dead")
-        for process in self.daemon.family():
-            if process.zombie and process.ppid == os.getpid():
-                processes.reap(process.pid)
 
     def assert_others_untouched(self):
         """The board's workers are the same, ready and serving; the core is the same and answers."""
@@ -271,16 +264,19 @@ def test_grandchildren_die_with_the_worker(node, death):
     n = node("grandchildren")
     n.daemon.wait_healthy()
     first = n.worker()["pid"]
-    own = [p for p in n.daemon.family() if p.name == "bad-worker" and not p.zombie]
+    n.leaves_orphans = True
+
+    def living():
+        return [p for p in n.daemon.family() if p.name == "bad-worker" and not p.zombie]
+
+    own = wait_until(lambda: len(living()) == 4 and living(), what="it has three descendants")
     own_session = processes.read_process(first).session
-    assert len(own) == 4
     os.kill(first, death)
     n.wait_event("worker-ready", count=2)
     # A process that made itself a session of its own and then an orphan is out of reach without
     # control groups; with them (the booted machine's tests) it dies as well.
     group = {p.pid for p in own if p.session == own_session}
     assert len(group) == 2
-    n.orphans = {p.pid for p in n.daemon.family() if p.name == "bad-worker" and p.session != own_session}
     wait_until(lambda: not [p for p in n.daemon.family() if p.pid in group and not p.zombie], what="they are gone")
     n.assert_others_untouched()
 

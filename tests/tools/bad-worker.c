@@ -206,9 +206,12 @@ static void pass_lingering(void)
     _exit(0); /* which closes our own copy: the message has the last */
 }
 
+/* At once, when the core may not know yet who its parent is, and later. */
 static void child_says_ready(void)
 {
     if (fork() == 0) {
+        say("READY=1");
+        usleep(300 * 1000);
         say("READY=1");
         _exit(0);
     }

@@ -353,6 +353,11 @@ class Agentd:
                 problems.append(f"agentd did not end within 30 s of SIGTERM:\n{self.log_tail()}")
         if self.holder_was_killed:
             self.reap_orphans()
+        # What is dead and ours was orphaned: an init would have reaped it, so we do. Among it are the
+        # leak sanitizer's helpers, where their process was killed meanwhile.
+        for process in self.family():
+            if process.zombie and process.ppid == os.getpid() and process.pid != self.pid:
+                processes.reap(process.pid)
         left = processes.kill_family(self.process.pid, self.dir)
         self.process.wait(5)
         problems += [f"left behind: {p.pid} {p.state} {p.command or p.name}" for p in left]
