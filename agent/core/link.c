@@ -22,6 +22,12 @@ struct link {
     char status[HOLD_TEXT_MAX + 1];
 };
 
+/* The end, and what the kernel says instead when something of ours was unread or we sent first. */
+static bool is_end(int r)
+{
+    return r == 0 || r == -ECONNRESET || r == -EPIPE;
+}
+
 static int link_on_message(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     struct link *link = userdata;
@@ -31,7 +37,7 @@ static int link_on_message(sd_event_source *source, int fd, uint32_t revents, vo
     int r = hold_message_receive(fd, &message, &passed_fd);
     if (r == -EAGAIN)
         return 0;
-    if (r == 0) {
+    if (is_end(r)) {
         log_debug("the holder has closed its end: leaving");
         return sd_event_exit(link->event, 0);
     }
@@ -103,7 +109,10 @@ void link_send(struct link *link, const struct hold_message *message)
 {
     int r = hold_message_send(link->fd, message, -1);
 
-    if (r < 0) {
+    if (r < 0 && is_end(r)) {
+        log_debug("the holder has closed its end: leaving");
+        (void) sd_event_exit(link->event, 0);
+    } else if (r < 0) {
         log_error_errno(-r, "can't send %s to the holder: %m; leaving",
                         hold_message_type_to_string(message->type));
         (void) sd_event_exit(link->event, r);

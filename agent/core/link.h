@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The core's end of the socket to the holder: checked messages in, requests out, a ping each
- * second. The holder's end of it closed = we end too. */
+ * second. The holder's end of it closed = we end too, without an error. */
 #pragma once
 
 #include "agent/hold/messages.h"

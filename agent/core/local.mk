@@ -27,6 +27,7 @@ core_tests = \
 	tests/unit/test-accounting \
 	tests/unit/test-config-changes \
 	tests/unit/test-ledger \
+	tests/unit/test-link \
 	tests/unit/test-log-files
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
@@ -40,6 +41,8 @@ tests_unit_test_config_changes_CPPFLAGS = $(core_test_cppflags)
 tests_unit_test_config_changes_LDADD = $(core_test_ldadd)
 tests_unit_test_ledger_CPPFLAGS = $(core_test_cppflags)
 tests_unit_test_ledger_LDADD = $(core_test_ldadd)
+tests_unit_test_link_CPPFLAGS = $(core_test_cppflags) $(SYSTEMD_CFLAGS)
+tests_unit_test_link_LDADD = agent/libcore.a agent/libmessages.a common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_log_files_CPPFLAGS = $(core_test_cppflags)
 tests_unit_test_log_files_LDADD = $(core_test_ldadd)
 endif
