@@ -29,14 +29,11 @@ static void take_line(struct notify_message *message, const char *line, size_t l
 {
     static const char status[] = "STATUS=";
 
-    if (length == 0)
+    /* The last two are known, and nothing follows from them. */
+    if (length == 0 || is(line, length, "STOPPING=1") || is(line, length, "WATCHDOG=1"))
         return;
     if (is(line, length, "READY=1"))
         message->ready = true;
-    else if (is(line, length, "STOPPING=1"))
-        message->stopping = true;
-    else if (is(line, length, "WATCHDOG=1"))
-        message->watchdog = true;
     else if (length >= strlen(status) && memcmp(line, status, strlen(status)) == 0) {
         message->has_status = true;
         copy_status(message->status, sizeof(message->status), line + strlen(status),

@@ -10,8 +10,6 @@
 
 struct notify_message {
     bool ready;
-    bool stopping;
-    bool watchdog;
     bool has_status;
     char status[NOTIFY_STATUS_MAX + 1]; /* UTF-8 without control characters, cut to fit */
     unsigned unknown;                   /* assignments that we don't know */
