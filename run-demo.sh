@@ -81,6 +81,7 @@ apps: {
   };
 };
 CONF
+  chmod go-w "$private/agentd.conf" # where the umask is 002, agentd would refuse it
 }
 
 # shellcheck disable=SC2317 # it is a trap

@@ -143,7 +143,7 @@ struct config_image *config_image_free(struct config_image *image)
 
 /* --- from the file system --- */
 
-/* Who may write it may run commands as any app's user. */
+/* Who may write it may run commands as any app's user. Root's group is as good as root. */
 static int check_owner(const char *path, const struct stat *st, const char *kind,
                        char error[ERROR_MAX])
 {
@@ -151,10 +151,15 @@ static int check_owner(const char *path, const struct stat *st, const char *kind
         return complain(error, -EPERM, path,
                         "the %s belongs to user %u; allowed: root and the user that runs agentd",
                         kind, (unsigned) st->st_uid);
-    if (st->st_mode & S_IWOTH)
-        return complain(error, -EPERM, path, "anybody may write the %s; allowed: after chmod o-w",
-                        kind);
-    return 0;
+    bool others = st->st_mode & S_IWOTH, group = (st->st_mode & S_IWGRP) && st->st_gid != 0;
+    if (!others && !group)
+        return 0;
+    char who[32] = "anybody";
+    if (!others)
+        (void) snprintf(who, sizeof(who), "group %u", (unsigned) st->st_gid);
+    return complain(error, -EPERM, path,
+                    "its mode %04o lets %s write the %s; allowed: after chmod %s%s-w",
+                    (unsigned) st->st_mode & 07777, who, kind, group ? "g" : "", others ? "o" : "");
 }
 
 /* Up to the end, or until |size| is full: the caller asks for one byte more than it allows. */

@@ -30,6 +30,7 @@ TEST_LIMIT_S = 120
 
 def pytest_configure(config):
     processes.become_subreaper()
+    os.umask(0o022)  # agentd refuses a configuration that a group may write
 
 
 @pytest.fixture(autouse=True)

@@ -152,13 +152,25 @@ def test_not_permitted_to_read(stopped, root):
 
 
 @pytest.mark.parametrize("which", ["file", "directory"])
+def test_writable_by_a_group(stopped, which, root):
+    path = stopped.config_path
+    if which == "directory":
+        path = stopped.dir / "conf.d"
+    os.chmod(path, 0o775 if which == "directory" else 0o664)
+    assert run(stopped, "--check").returncode == 0  # by root's
+    os.chown(path, 0, NOBODY)
+    assert_one_line(run(stopped), USAGE, path, f"lets group {NOBODY} write", "chmod g-w")
+    assert_nothing_started(stopped)
+
+
+@pytest.mark.parametrize("which", ["file", "directory"])
 def test_world_writable(stopped, which):
     """Whoever may write the configuration, may run programs as root."""
     path = stopped.config_path
     if which == "directory":
         path = stopped.dir / "conf.d"
-    os.chmod(path, 0o777 if which == "directory" else 0o666)
-    assert_one_line(run(stopped), USAGE, path, "anybody may write", "chmod o-w")
+    os.chmod(path, 0o757 if which == "directory" else 0o646)
+    assert_one_line(run(stopped), USAGE, path, "lets anybody write", "chmod o-w")
     assert_nothing_started(stopped)
 
 

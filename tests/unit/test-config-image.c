@@ -195,12 +195,11 @@ static void test_permissions(void **state)
     put("d/1.conf", "");
     assert_int_equal(chmod("d/1.conf", 0646), 0);
     assert_refused("main", "d", -EPERM,
-                   "d/1.conf: anybody may write the file; allowed: after chmod o-w");
-    assert_int_equal(chmod("d/1.conf", 0664), 0);
-    config_image_free(read_good("d"));
+                   "d/1.conf: its mode 0646 lets anybody write the file; allowed: after chmod o-w");
+    assert_int_equal(chmod("d/1.conf", 0644), 0);
     assert_int_equal(chmod("d", 0757), 0);
     assert_refused("main", "d", -EPERM,
-                   "d: anybody may write the directory; allowed: after chmod o-w");
+                   "d: its mode 0757 lets anybody write the directory; allowed: after chmod o-w");
     assert_int_equal(chmod("d", 0755), 0);
     assert_int_equal(chmod("main", 0), 0);
 
@@ -212,6 +211,41 @@ static void test_permissions(void **state)
     assert_refused("main", "d", -EACCES, "main: can't be read: Permission denied");
     if (root)
         assert_int_equal(seteuid(0), 0);
+}
+
+/* Root's group may write. Another may not, even if the user that runs the agent is in it. */
+static void test_group(void **state)
+{
+    unsigned group = getegid();
+    char file[256], directory[256];
+    put("main", "");
+    put("d/1.conf", "");
+    assert_int_equal(chmod("d/1.conf", 0664), 0);
+    assert_int_equal(chmod("d", 0775), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown("d", 0, 0) | chown("d/1.conf", 0, 0), 0);
+        config_image_free(read_good("d"));
+        group = 1234;
+        assert_int_equal(chown("d", 0, group) | chown("d/1.conf", 0, group), 0);
+    } else if (group == 0) {
+        print_message("nobody but root can give a file to another group\n");
+        skip();
+    }
+    (void) snprintf(directory, sizeof(directory),
+                    "d: its mode 0775 lets group %u write the directory; allowed: after chmod g-w",
+                    group);
+    assert_refused("main", "d", -EPERM, directory);
+    assert_int_equal(chmod("d", 0755), 0);
+    (void) snprintf(
+        file, sizeof(file),
+        "d/1.conf: its mode 0664 lets group %u write the file; allowed: after chmod g-w", group);
+    assert_refused("main", "d", -EPERM, file);
+    assert_int_equal(chmod("d/1.conf", 0666), 0);
+    assert_refused(
+        "main", "d", -EPERM,
+        "d/1.conf: its mode 0666 lets anybody write the file; allowed: after chmod go-w");
+    assert_int_equal(chmod("d/1.conf", 0644), 0);
+    config_image_free(read_good("d"));
 }
 
 static void test_owner(void **state)
@@ -384,10 +418,10 @@ static void test_from_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_order),     TEST(test_merge),  TEST(test_merged_errors), TEST(test_missing),
-        TEST(test_kinds),     TEST(test_names),  TEST(test_permissions),   TEST(test_owner),
-        TEST(test_sizes),     TEST(test_counts), TEST(test_descriptor),    TEST(test_no_image),
-        TEST(test_from_text),
+        TEST(test_order),    TEST(test_merge),     TEST(test_merged_errors), TEST(test_missing),
+        TEST(test_kinds),    TEST(test_names),     TEST(test_permissions),   TEST(test_group),
+        TEST(test_owner),    TEST(test_sizes),     TEST(test_counts),        TEST(test_descriptor),
+        TEST(test_no_image), TEST(test_from_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
