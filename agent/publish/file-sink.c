@@ -70,11 +70,6 @@ struct file_sink *file_sink_free(struct file_sink *sink)
     return NULL;
 }
 
-const char *file_sink_path(const struct file_sink *sink)
-{
-    return sink->path;
-}
-
 static int reopen(struct file_sink *sink)
 {
     int fd = open_file(sink->path);

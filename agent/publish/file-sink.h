@@ -38,8 +38,6 @@ int file_sink_open(struct file_sink **ret, const char *path, uint64_t limit_byte
 struct file_sink *file_sink_free(struct file_sink *sink);
 DEFINE_CLEANUP(struct file_sink *, file_sink_free)
 
-const char *file_sink_path(const struct file_sink *sink);
-
 /*
  * Gets the file ready (made again, rotated at the limit, freed of half a line) and says where the
  * next line will be. The offset or a negative errno.

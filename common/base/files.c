@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -49,45 +48,6 @@ ssize_t file_read_small(int directory_fd, const char *path, char *buffer, size_t
         return -ENOBUFS;
     buffer[length] = '\0';
     return length;
-}
-
-int file_read(int directory_fd, const char *path, size_t limit_bytes, char **ret,
-              size_t *ret_length)
-{
-    /* O_NONBLOCK: opening a FIFO must not hang; regular files don't care. */
-    CLEANUP_CLOSE int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    CLEANUP_FREE char *data = NULL;
-    struct stat status;
-    size_t room;
-    ssize_t length;
-
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &status) < 0)
-        return -errno;
-    if (S_ISDIR(status.st_mode))
-        return -EISDIR;
-    if (!S_ISREG(status.st_mode))
-        return -EINVAL;
-    if (status.st_size > 0 && (uint64_t) status.st_size > limit_bytes)
-        return -EFBIG;
-    /* A byte more than it has, to see that it ends there; files in /proc say 0: allow all. */
-    if (__builtin_add_overflow(status.st_size > 0 ? (size_t) status.st_size : limit_bytes, 1,
-                               &room))
-        return -EINVAL;
-    data = malloc(room);
-    if (!data)
-        return -ENOMEM;
-    length = fd_read_up_to(fd, data, room);
-    if (length < 0)
-        return (int) length;
-    if ((size_t) length == room)
-        return -EFBIG; /* it grew meanwhile */
-    data[length] = '\0';
-    *ret = TAKE(data);
-    if (ret_length)
-        *ret_length = (size_t) length;
-    return 0;
 }
 
 int file_write_small(int directory_fd, const char *path, const char *text)

@@ -14,11 +14,6 @@
  */
 ssize_t file_read_small(int directory_fd, const char *path, char *buffer, size_t size);
 
-/* Reads a whole regular file of up to |limit_bytes|, NUL at the end. 0, -EFBIG, -EISDIR or a
- * negative errno. */
-int file_read(int directory_fd, const char *path, size_t limit_bytes, char **ret,
-              size_t *ret_length);
-
 /* Writes a small file in one write(2), as cgroup and /proc files want it. The file must exist. */
 int file_write_small(int directory_fd, const char *path, const char *text);
 

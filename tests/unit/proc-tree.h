@@ -33,12 +33,11 @@ static inline void proc_tree_write(struct proc_tree *tree, const char *name, con
 /* The text of a file under tests/data/proc; the caller frees it. */
 static inline char *proc_fixture(const char *name)
 {
-    char path[PATH_MAX], *text;
+    char path[PATH_MAX];
     size_t length;
 
     snprintf(path, sizeof(path), TEST_DATA "/proc/%s", name);
-    assert_int_equal(file_read(AT_FDCWD, path, 1 << 20, &text, &length), 0);
-    return text;
+    return unit_file_read(AT_FDCWD, path, &length);
 }
 
 /* Copies one of them into the tree. */

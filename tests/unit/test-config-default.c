@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration that is installed: it changes nothing, names every key, and what it shows as
  * default is one. */
-#include "common/base/files.h"
 #include "common/schema/config-image.h"
 #include "common/schema/config.h"
+#include "tests/unit/unit.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
 
 static char *read_installed(void)
 {
     const char *source = getenv("srcdir") ? getenv("srcdir") : ".";
-    char path[4096], *text = NULL;
+    char path[4096];
     size_t length;
     (void) snprintf(path, sizeof(path), "%s/systemd/agentd.conf", source);
-    int r = file_read(AT_FDCWD, path, CONFIG_FILE_LIMIT, &text, &length);
-    if (r < 0)
-        fail_msg("%s: %s", path, strerror(-r));
-    return text;
+    return unit_file_read(AT_FDCWD, path, &length);
 }
 
 static struct config *load(const char *text)

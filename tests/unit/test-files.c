@@ -68,33 +68,6 @@ static void test_read_small(void **state)
                      -ENOBUFS); /* "test-files\n" */
 }
 
-static void test_read(void **state)
-{
-    const struct fixture *fixture = *state;
-    char fifo[PATH_MAX + 8];
-    size_t length = 42;
-    char *data = NULL;
-
-    make_file(fixture, "a", "one\0two", 7);
-    assert_int_equal(file_read(fixture->directory_fd, "a", 7, &data, &length), 0);
-    assert_int_equal(length, 7);
-    assert_memory_equal(data, "one\0two", 8);
-    free(TAKE(data));
-    assert_int_equal(file_read(fixture->directory_fd, "a", 6, &data, &length), -EFBIG);
-    assert_int_equal(file_read(fixture->directory_fd, "b", 6, &data, &length), -ENOENT);
-    assert_int_equal(file_read(AT_FDCWD, fixture->path, 6, &data, &length), -EISDIR);
-    snprintf(fifo, sizeof(fifo), "%s/fifo", fixture->path);
-    assert_int_equal(mkfifo(fifo, 0600), 0);
-    assert_int_equal(file_read(AT_FDCWD, fifo, 6, &data, &length), -EINVAL); /* and doesn't hang */
-    assert_null(data);
-    assert_int_equal(length, 7);
-    /* A file of /proc says that it is empty, and isn't. */
-    assert_int_equal(file_read(AT_FDCWD, "/proc/self/status", 65536, &data, NULL), 0);
-    assert_non_null(strstr(data, "Name:\ttest-files"));
-    free(TAKE(data));
-    assert_int_equal(file_read(AT_FDCWD, "/proc/self/status", 20, &data, &length), -EFBIG);
-}
-
 static void test_write_small(void **state)
 {
     const struct fixture *fixture = *state;
@@ -263,7 +236,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_read_small, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_write_small, set_up, tear_down),
         cmocka_unit_test(test_write_all),
         cmocka_unit_test(test_flags),

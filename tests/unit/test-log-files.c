@@ -47,10 +47,9 @@ static void put(const struct place *place, const char *name, const char *text)
 
 static void assert_holds(const struct place *place, const char *name, const char *wanted)
 {
-    CLEANUP_FREE char *text = NULL;
     size_t length;
+    CLEANUP_FREE char *text = unit_file_read(place->fd, name, &length);
 
-    assert_int_equal(file_read(place->fd, name, 1024 * 1024, &text, &length), 0);
     assert_int_equal(length, strlen(wanted));
     assert_string_equal(text, wanted);
 }

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "common/base/files.h"
+
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -34,4 +36,20 @@ static inline int unit_remove_one(const char *path, const struct stat *status, i
 static inline void unit_directory_remove(const char *path)
 {
     assert_int_equal(nftw(path, unit_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* The whole of a file below 1 MiB, with a NUL behind it; the caller frees it. |path| is relative to
+ * |directory_fd|, or AT_FDCWD. */
+static inline char *unit_file_read(int directory_fd, const char *path, size_t *ret_length)
+{
+    enum { ROOM = 1 << 20 };
+    char *text = malloc(ROOM);
+    ssize_t length;
+
+    assert_non_null(text);
+    length = file_read_small(directory_fd, path, text, ROOM);
+    if (length < 0)
+        fail_msg("%s: %s", path, strerror((int) -length));
+    *ret_length = (size_t) length;
+    return realloc(text, *ret_length + 1); /* exactly, so that the sanitizer sees a read past it */
 }
