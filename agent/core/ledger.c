@@ -33,11 +33,6 @@ struct ledger {
     size_t mapped_bytes;
 };
 
-size_t ledger_size(void)
-{
-    return sizeof(struct ledger_memory);
-}
-
 static bool is_sane(const struct ledger_memory *memory)
 {
     if (memory->magic != LEDGER_MAGIC || memory->version != LEDGER_VERSION ||

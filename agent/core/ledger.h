@@ -49,9 +49,6 @@ int ledger_open(struct ledger **ret, int fd);
 struct ledger *ledger_free(struct ledger *ledger);
 DEFINE_CLEANUP(struct ledger *, ledger_free)
 
-/* The bytes that |fd| must have at least. */
-size_t ledger_size(void);
-
 /* The index that an app has everywhere in the core, from its first mention to the unit's end.
  * -ENOSPC past APPS_MAX. */
 int ledger_app(struct ledger *ledger, const char *name);

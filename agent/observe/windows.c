@@ -270,11 +270,6 @@ const struct window *windows_close(struct windows *windows, uint64_t now_us,
     return closed;
 }
 
-const struct window *windows_last(const struct windows *windows)
-{
-    return windows->has_closed ? windows->closed : NULL;
-}
-
 void windows_view(const struct windows *windows, enum metric metric, int app,
                   struct sample_view *ret)
 {

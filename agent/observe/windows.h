@@ -89,9 +89,6 @@ enum window_due windows_due(const struct windows *windows, uint64_t now_us,
 const struct window *windows_close(struct windows *windows, uint64_t now_us,
                                    uint64_t now_realtime_us);
 
-/* The last closed one, or NULL. */
-const struct window *windows_last(const struct windows *windows);
-
 /* The newest value and the last closed window of one series. */
 void windows_view(const struct windows *windows, enum metric metric, int app,
                   struct sample_view *ret);

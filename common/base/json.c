@@ -259,11 +259,6 @@ int json_get_bool(const struct json_object *object, const char *key, bool *ret)
     return 0;
 }
 
-int json_get_object(const struct json_object *object, const char *key, struct json_object **ret)
-{
-    return json_get(object, key, json_type_object, ret);
-}
-
 int json_get_array(const struct json_object *object, const char *key, struct json_object **ret)
 {
     return json_get(object, key, json_type_array, ret);

@@ -24,7 +24,6 @@ int json_parse(const char *text, size_t length, struct json_object **ret);
 int json_get_string(const struct json_object *object, const char *key, const char **ret);
 int json_get_int64(const struct json_object *object, const char *key, int64_t *ret);
 int json_get_bool(const struct json_object *object, const char *key, bool *ret);
-int json_get_object(const struct json_object *object, const char *key, struct json_object **ret);
 int json_get_array(const struct json_object *object, const char *key, struct json_object **ret);
 
 /*

@@ -113,15 +113,6 @@ bool text_is_utf8(const char *data, size_t length)
     return true;
 }
 
-size_t text_utf8_length(const char *data, size_t length)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < length; i++)
-        count += ((unsigned char) data[i] & 0xc0) != 0x80;
-    return count;
-}
-
 bool text_copy(char *target, size_t size, const char *source)
 {
     size_t length = strnlen(source, size);

@@ -20,9 +20,6 @@ bool text_is_utf8(const char *data, size_t length);
 /* Bytes (1 to 4) of the well-formed sequence that |data| starts with; 0 if there is none. */
 size_t text_utf8_sequence(const char *data, size_t length);
 
-/* Code points in well-formed UTF-8. */
-size_t text_utf8_length(const char *data, size_t length);
-
 /* Copies into a fixed array, always NUL-terminated. Returns whether all of it fitted. */
 bool text_copy(char *target, size_t size, const char *source);
 

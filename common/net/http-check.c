@@ -118,11 +118,6 @@ bool http_head_has_body(const struct http_head *head)
     return head->n_transfer_encodings > 0 || head->content_length > 0;
 }
 
-bool http_head_is_chunked(const struct http_head *head)
-{
-    return head->n_transfer_encodings > 0;
-}
-
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -199,14 +194,6 @@ unsigned http_method_from_string(const char *name)
         if (strcmp(METHODS[i].name, name) == 0) /* methods are case-sensitive, RFC 9110 9.1 */
             return METHODS[i].method;
     return 0;
-}
-
-const char *http_method_to_string(unsigned method)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(METHODS); i++)
-        if (METHODS[i].method == method)
-            return METHODS[i].name;
-    return "";
 }
 
 const char *http_format_allow(char buffer[HTTP_ALLOW_MAX], unsigned methods)

@@ -48,9 +48,8 @@ size_t http_head_length(const struct http_head *head, const char *method);
  */
 bool http_head_is_sound(const struct http_head *head, const char *version);
 
-/* Whether a body follows, and whether its length is known in advance. */
+/* Whether a body follows. */
 bool http_head_has_body(const struct http_head *head);
-bool http_head_is_chunked(const struct http_head *head);
 
 /* A token of RFC 9110 section 5.6.2: the characters that a header's name may have. */
 bool http_is_token(const char *text);
@@ -73,7 +72,6 @@ bool http_path_matches(const char *pattern, const char *path);
 
 /* A bit of enum http_method; HEAD is HTTP_GET; 0 for what no route can have. */
 unsigned http_method_from_string(const char *name);
-const char *http_method_to_string(unsigned method);
 
 #define HTTP_ALLOW_MAX 32 /* the longest list, with its NUL */
 

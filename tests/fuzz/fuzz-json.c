@@ -27,8 +27,6 @@ static void read_members(const struct json_object *object)
         require(number != INT64_MIN);
     (void) json_get_bool(object, "b", &answer);
     (void) json_get_array(object, "a", &member);
-    if (json_get_object(object, "o", &member) == 0)
-        (void) json_get_string(member, "s", &string);
 }
 
 /* Any bytes as a string of ours: what is printed must parse. */

@@ -185,7 +185,6 @@ static void test_what_can_be_no_ledger(void **state)
     }
     assert_int_equal(ledger_open(&ledger, -1), -EBADF);
     assert_null(ledger);
-    assert_true(ledger_size() <= HOLD_LEDGER_SIZE);
 }
 
 static void test_apps(void **state)

@@ -86,34 +86,33 @@ static void test_utf8(void **state)
     static const struct {
         const char *text;
         bool good;
-        size_t characters;
     } cases[] = {
-        {"", true, 0},
-        {"plain", true, 5},
-        {"\x7f", true, 1},
-        {"gr\xc3\xbc\xc3\x9f", true, 4},
-        {"\xe2\x82\xac", true, 1},
-        {"\xf0\x9f\x98\x80!", true, 2},
-        {"\xed\x9f\xbf\xee\x80\x80", true, 2}, /* around the surrogates */
-        {"\xf4\x8f\xbf\xbf", true, 1},         /* U+10FFFF */
-        {"\xef\xbb\xbf", true, 1},
-        {"\x80", false, 0},
-        {"a\xbf", false, 0},
-        {"\xc0\x80", false, 0}, /* overlong */
-        {"\xc1\xbf", false, 0},
-        {"\xe0\x9f\xbf", false, 0},
-        {"\xf0\x8f\xbf\xbf", false, 0},
-        {"\xed\xa0\x80", false, 0}, /* surrogates */
-        {"\xed\xbf\xbf", false, 0},
-        {"\xf4\x90\x80\x80", false, 0}, /* past the end */
-        {"\xf5\x80\x80\x80", false, 0},
-        {"\xff", false, 0},
-        {"\xc3", false, 0}, /* cut off */
-        {"\xe2\x82", false, 0},
-        {"\xf0\x9f\x98", false, 0},
-        {"\xe2\x28\xa1", false, 0},
-        {"\xe2\x82\x28", false, 0},
-        {"\xf0\x9f\x98\x28", false, 0},
+        {"", true},
+        {"plain", true},
+        {"\x7f", true},
+        {"gr\xc3\xbc\xc3\x9f", true},
+        {"\xe2\x82\xac", true},
+        {"\xf0\x9f\x98\x80!", true},
+        {"\xed\x9f\xbf\xee\x80\x80", true}, /* around the surrogates */
+        {"\xf4\x8f\xbf\xbf", true},         /* U+10FFFF */
+        {"\xef\xbb\xbf", true},
+        {"\x80", false},
+        {"a\xbf", false},
+        {"\xc0\x80", false}, /* overlong */
+        {"\xc1\xbf", false},
+        {"\xe0\x9f\xbf", false},
+        {"\xf0\x8f\xbf\xbf", false},
+        {"\xed\xa0\x80", false}, /* surrogates */
+        {"\xed\xbf\xbf", false},
+        {"\xf4\x90\x80\x80", false}, /* past the end */
+        {"\xf5\x80\x80\x80", false},
+        {"\xff", false},
+        {"\xc3", false}, /* cut off */
+        {"\xe2\x82", false},
+        {"\xf0\x9f\x98", false},
+        {"\xe2\x28\xa1", false},
+        {"\xe2\x82\x28", false},
+        {"\xf0\x9f\x98\x28", false},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -123,8 +122,6 @@ static void test_utf8(void **state)
 
         if (text_is_utf8(copy, length) != cases[i].good)
             fail_msg("case %zu", i);
-        if (cases[i].good)
-            assert_int_equal(text_utf8_length(copy, length), cases[i].characters);
         free(copy);
     }
     assert_true(text_is_utf8("a\0b", 3));
