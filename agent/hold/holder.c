@@ -419,7 +419,7 @@ int holder_run(const struct holder_options *options)
     if (r >= 0)
         r = open_loop(&holder, error);
     if (r < 0) {
-        log_error("%s", error);
+        log_last_word("%s", error);
     } else {
         holder.cgroup_fd = cgroup_open();
         status = sd_event_loop(holder.event) == 0 ? 0 : EXIT_CODE_FAILED;

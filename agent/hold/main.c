@@ -52,7 +52,7 @@ static int run(struct holder_options *options)
         asprintf(&core, "%s/" CORE_PROGRAM, libexec ? libexec : options->libexec_directory) < 0)
         return EXIT_CODE_FAILED;
     if (!libexec || access(core, X_OK) < 0) { /* before anything is begun */
-        log_error("can't run %s: %s", core, strerror(errno));
+        log_last_word("can't run %s: %s", core, strerror(errno));
         return EXIT_CODE_FAILED;
     }
     options->libexec_directory = libexec; /* children start in "/" */

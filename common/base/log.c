@@ -170,6 +170,24 @@ static void log_dispatch(int level, const char *file, int line, const char *cons
         log_to_stderr(level, text);
 }
 
+void log_last_word(const char *format, ...)
+{
+    char text[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 16];
+    va_list args;
+
+    va_start(args, format);
+    log_make_text(text, format, args);
+    va_end(args);
+    if (!log_state.to_journal) {
+        log_to_stderr(LOG_ERR, text);
+        return;
+    }
+    int length = snprintf(line, sizeof(line), "<%d>%s\n", LOG_ERR, text);
+    /* There is nowhere to complain if it fails. */
+    if (length > 0 && write(STDERR_FILENO, line, MIN((size_t) length, sizeof(line) - 1)) < 0)
+        return;
+}
+
 void log_write(int level, const char *file, int line, const char *format, ...)
 {
     int saved_errno = errno;

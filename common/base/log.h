@@ -43,6 +43,13 @@ int log_write_errno(int level, int error, const char *file, int line, const char
 void log_write_fields(int level, const char *file, int line, const char *const fields[],
                       const char *format, ...) PRINTF_LIKE(5, 6);
 
+/*
+ * An error that is the process's last word, for it ends at once. Under systemd it goes through
+ * stderr: journald looks a message's unit up in /proc, and finds nothing there when the sender is
+ * gone before, while of the stream it knows whose it is. So `journalctl -u` always has the reason.
+ */
+void log_last_word(const char *format, ...) PRINTF_LIKE(1, 2);
+
 #define log_error(...)   log_write(LOG_ERR, __FILE__, __LINE__, __VA_ARGS__)
 #define log_warning(...) log_write(LOG_WARNING, __FILE__, __LINE__, __VA_ARGS__)
 #define log_notice(...)  log_write(LOG_NOTICE, __FILE__, __LINE__, __VA_ARGS__)

@@ -203,12 +203,37 @@ static void test_target(void **state)
     log_open("unit");
 }
 
+static void test_last_word(void **state)
+{
+    struct capture capture;
+    struct stat status;
+    char stream[64];
+
+    capture_begin(&capture);
+    log_last_word("port %d is taken\n", 80);
+    capture_end(&capture);
+    assert_string_equal(line_after_time(capture.text), "error unit: port 80 is taken \n");
+
+    capture_begin(&capture);
+    assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long) status.st_dev,
+             (unsigned long long) status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_open("unit");
+    log_last_word("port %d is taken", 80);
+    capture_end(&capture);
+    assert_string_equal(capture.text, "<3>port 80 is taken\n");
+    unsetenv("JOURNAL_STREAM");
+    log_open("unit");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_levels), cmocka_unit_test(test_line),
-        cmocka_unit_test(test_errno),  cmocka_unit_test(test_hostile_text),
-        cmocka_unit_test(test_fields), cmocka_unit_test(test_target),
+        cmocka_unit_test(test_levels),    cmocka_unit_test(test_line),
+        cmocka_unit_test(test_errno),     cmocka_unit_test(test_hostile_text),
+        cmocka_unit_test(test_fields),    cmocka_unit_test(test_target),
+        cmocka_unit_test(test_last_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
