@@ -301,9 +301,16 @@ static void on_slot(struct workers *workers, unsigned app, const struct hold_mes
 static void on_refused(struct workers *workers, const struct hold_message *message)
 {
     int app = message->app[0] ? ledger_app(workers->ledger, message->app) : -ENOENT;
+    const char *why = message->text;
+    char text[160];
 
+    if (message->error == ESRCH) { /* strerror's "no such process" would send the reader astray */
+        snprintf(text, sizeof(text), "this host does not know apps.%s.user or .group",
+                 message->app);
+        why = text;
+    }
     if (message->argument == HOLD_START && app >= 0 && message->slot > 0)
-        supervisor_on_refused(workers->supervisor, (unsigned) app, message->slot, message->text,
+        supervisor_on_refused(workers->supervisor, (unsigned) app, message->slot, why,
                               clock_monotonic_us());
     else
         log_warning("the holder refused %s for %s.%u: %s",
