@@ -11,7 +11,7 @@
  *
  * The socket's mode decides who may read; root, the agent's user and the admin group may change,
  * and only they see the values of apps.NAME.environment. Each change is logged with uid and pid.
- * Errors are {"error": "one line"}.
+ * Errors are {"error": "one line"}; those of HTTP itself (404, 405, 413) are plain text.
  */
 #pragma once
 
