@@ -49,19 +49,60 @@
     KEY(observe, disk_path, disk_path, PATH, PATH, "", "\"/\"", 1, 255, NULL, false,               \
         "DiskUtilization is that of the file system that holds this path.")                        \
                                                                                                    \
-    KEY(publish, sink, sink, CHOICE, TEXT, "", "\"file\"", 0, 1, "none|file", false,               \
-        "Where metrics go: \"file\" writes each window as a line of JSON, \"none\" publishes "     \
-        "nothing.")                                                                                \
+    KEY(publish, sink, sink, CHOICE, TEXT, "", "\"file\"", 0, 2, "none|file|cloudwatch", false,    \
+        "Where metrics go: \"cloudwatch\" sends them with PutMetricData, \"file\" writes each "    \
+        "window as a line of JSON, \"none\" publishes nothing.")                                  \
     KEY(publish, file, publish_file, PATH, PATH, "", "\"\"", 0, 255, NULL, false,                  \
         "File of the sink \"file\". Empty: metrics.jsonl in agent.state_dir.")                     \
     KEY(publish, namespace, namespace_, STRING, NAMESPACE, "", "\"agentd\"", 1, 255, NULL, false,  \
         "CloudWatch namespace of the metrics.")                                                    \
     KEY(publish, asg_name, asg_name, STRING, DIMENSION, "", "\"\"", 0, 255, NULL, false,           \
-        "Value of the dimension AutoScalingGroupName. Empty: not known, and metrics carry the "    \
-        "instance's id instead.")                                                                  \
+        "Value of the dimension AutoScalingGroupName. Empty: found out, see publish.asg_lookup.")  \
+    KEY(publish, asg_lookup, asg_lookup, BOOL, TEXT, "", "true", 0, 1, NULL, false,                \
+        "With the sink \"cloudwatch\" and no publish.asg_name: asks the instance's tags in IMDS, "  \
+        "then Auto Scaling (DescribeAutoScalingInstances), for the group's name, and keeps data "  \
+        "until it is known. false: this node is in no group.")                                     \
     KEY(publish, per_instance, per_instance, BOOL, TEXT, "", "false", 0, 1, NULL, false,           \
         "Publishes each metric also with the dimension InstanceId. Each instance then costs its "  \
-        "own set of CloudWatch metrics.")
+        "own set of CloudWatch metrics.")                                                          \
+    KEY(publish, region, region, STRING, REGION, "", "\"\"", 0, 31, NULL, false,                   \
+        "AWS Region that metrics go to. Empty: AWS_REGION of the environment, else the "           \
+        "instance's own.")                                                                         \
+    KEY(publish, endpoint, endpoint, STRING, URL, "", "\"\"", 0, 255, NULL, false,                 \
+        "URL of CloudWatch, for a VPC endpoint or a test. Empty: AWS_ENDPOINT_URL_CLOUDWATCH or "  \
+        "AWS_ENDPOINT_URL of the environment, else the Region's.")                                 \
+    KEY(publish, flush, flush_s, UINT, TEXT, "s", "0", 0, 3600, NULL, false,                       \
+        "How often closed windows are sent. 0: at each window's end while the CPU nears "          \
+        "publish.scaling_target or jumps, else once a minute. N: every N seconds.")                \
+    KEY(publish, scaling_target, scaling_target_percent, UINT, TEXT, "%", "50", 1, 100, NULL,      \
+        false,                                                                                     \
+        "The CPU utilisation that the Auto Scaling group's policy aims at. From 10 points below "  \
+        "it upwards, windows are sent at once.")                                                   \
+    KEY(publish, spool_dir, spool_dir, PATH, PATH, "", "\"\"", 0, 255, NULL, true,                 \
+        "Directory of the windows that CloudWatch doesn't have yet. Empty: spool in "              \
+        "agent.state_dir.")                                                                        \
+    KEY(publish, spool_limit, spool_limit_mib, UINT, TEXT, "MiB", "128", 1, 65536, NULL, false,    \
+        "Size of the spool. Above it the oldest windows are dropped, counted and logged. 128 MiB " \
+        "hold about two weeks of 10 s windows.")                                                   \
+    KEY(publish, spool_age, spool_age_h, UINT, TEXT, "h", "336", 1, 336, NULL, false,              \
+        "Older windows are dropped: CloudWatch takes none of more than two weeks.")                \
+    KEY(publish, stop_timeout, publish_stop_s, UINT, TEXT, "s", "5", 0, 60, NULL, false,           \
+        "When agentd stops, it takes up to so long to send what waits. What is left stays in the " \
+        "spool.")                                                                                  \
+                                                                                                   \
+    KEY(statsd, listen, statsd_listen, LIST, ADDRESS, "", "[]", 0, STATSD_LISTENERS_MAX, NULL,     \
+        true,                                                                                      \
+        "Datagram sockets for StatsD metrics of the apps: \"127.0.0.1:8125\", or the path of a "   \
+        "unix socket. Empty: none.")                                                               \
+    KEY(statsd, dimensions, statsd_dimensions, LIST, DIMENSION, "", "[]", 0,                       \
+        STATSD_DIMENSIONS_MAX, NULL, false,                                                        \
+        "Names of the tags that become dimensions. Other tags are dropped, and counted.")          \
+    KEY(statsd, series_max, statsd_series_max, UINT, TEXT, "", "500", 1, 10000, NULL, false,       \
+        "How many StatsD series there may be; each is a CloudWatch metric and costs as one. "      \
+        "Lines of more are refused, and counted.")                                                 \
+                                                                                                   \
+    KEY(prometheus, listen, prometheus_listen, LISTEN, ADDRESS, "", "\"\"", 0, 107, NULL, true,    \
+        "Where /metrics answers Prometheus, besides the control socket. Empty: nowhere else.")
 
 /* Keys of each app: fields of struct config_app. */
 #define CONFIG_APP_KEYS(KEY)                                                                       \

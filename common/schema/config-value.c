@@ -98,6 +98,28 @@ static int check_namespace(const char *text, size_t item, struct config_problem 
     return complain(problem, "%s can't be a namespace", config_quote(quoted, text));
 }
 
+/* It becomes a label of a host's name. */
+static int check_region(const char *text, size_t item, struct config_problem *problem)
+{
+    char quoted[CONFIG_QUOTED_MAX];
+    if (isalnum((unsigned char) *text) && consists_of(text, "-"))
+        return 0;
+    return complain(problem, "%s is no Region", config_quote(quoted, text));
+}
+
+/* A user and a password in it would show in the log. */
+static int check_url(const char *text, size_t item, struct config_problem *problem)
+{
+    char quoted[CONFIG_QUOTED_MAX];
+    const char *host = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : "";
+    if (*host != '\0' && *host != '/' && is_printable_ascii(text) &&
+        strcspn(text, " @?#\"\\") == strlen(text))
+        return 0;
+    return complain(problem, "%s is no URL", config_quote(quoted, text));
+}
+
 static int check_path(const char *text, size_t item, struct config_problem *problem)
 {
     char quoted[CONFIG_QUOTED_MAX];
@@ -162,6 +184,8 @@ static const struct form {
     [CONFIG_FORM_NAMESPACE] = {check_namespace,
                                "letters, digits, blanks and . - _ / # : not beginning with ':' or "
                                "\"AWS/\""},
+    [CONFIG_FORM_REGION] = {check_region, "letters, digits and dashes"},
+    [CONFIG_FORM_URL] = {check_url, "http:// or https://, without user, query or blanks"},
     [CONFIG_FORM_PATH] = {check_path, "an absolute path"},
     [CONFIG_FORM_ADDRESS] = {check_address,
                              "PORT, ADDRESS:PORT, [ADDRESS]:PORT or a socket's path"},

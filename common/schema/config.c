@@ -85,6 +85,8 @@ struct config *config_free(struct config *config)
 {
     if (!config)
         return NULL;
+    for (size_t i = 0; i < CONFIG_N_NODE_KEYS; i++)
+        config_value_clear(&keys[i], config);
     for (size_t i = 0; i < config->n_apps; i++)
         app_clear(&config->apps[i]);
     if (config->origins)

@@ -21,9 +21,13 @@
 #define CONFIG_ARGS_MAX   32
 #define CONFIG_ENV_MAX    64
 #define CONFIG_ERROR_MAX  512
+#define CONFIG_REGION_MAX 31
 #define CONFIG_LISTEN_MAX 107 /* a unix socket's path is the longest form */
 
-enum config_sink { CONFIG_SINK_NONE, CONFIG_SINK_FILE };
+#define STATSD_LISTENERS_MAX  4
+#define STATSD_DIMENSIONS_MAX 8
+
+enum config_sink { CONFIG_SINK_NONE, CONFIG_SINK_FILE, CONFIG_SINK_CLOUDWATCH };
 
 struct config_app {
     char name[APP_NAME_MAX + 1];
@@ -64,8 +68,22 @@ struct config {
     enum config_sink sink;
     char publish_file[CONFIG_STRING_MAX + 1]; /* "" = state_dir/metrics.jsonl */
     char namespace_[CONFIG_STRING_MAX + 1];
-    char asg_name[CONFIG_STRING_MAX + 1]; /* AutoScalingGroupName; "" = unknown */
+    char asg_name[CONFIG_STRING_MAX + 1]; /* AutoScalingGroupName; "" = find out */
+    bool asg_lookup;                      /* where to look: IMDS, Auto Scaling */
     bool per_instance;                    /* InstanceId besides AutoScalingGroupName */
+    char region[CONFIG_REGION_MAX + 1];   /* "" = the environment's, the instance's */
+    char endpoint[CONFIG_STRING_MAX + 1]; /* URL; "" = the Region's */
+    unsigned flush_s;                     /* 0 = adaptive */
+    unsigned scaling_target_percent;
+    char spool_dir[CONFIG_STRING_MAX + 1]; /* "" = state_dir/spool */
+    unsigned spool_limit_mib, spool_age_h;
+    unsigned publish_stop_s;
+    /* statsd */
+    char *statsd_listen[STATSD_LISTENERS_MAX + 1];      /* NULL at the end */
+    char *statsd_dimensions[STATSD_DIMENSIONS_MAX + 1]; /* names of tags; NULL at the end */
+    unsigned statsd_series_max;
+    /* prometheus */
+    char prometheus_listen[CONFIG_LISTEN_MAX + 1]; /* "" = none */
 
     struct config_app apps[APPS_MAX];
     size_t n_apps; /* in order of name; enabled and disabled ones */
@@ -114,6 +132,8 @@ enum config_form {                   /* what a CONFIG_STRING or an item of a CON
                    CONFIG_FORM_ACCOUNT,   /* the name of a user or group */
                    CONFIG_FORM_DIMENSION, /* value of a CloudWatch dimension */
                    CONFIG_FORM_NAMESPACE, /* CloudWatch's */
+                   CONFIG_FORM_REGION,    /* an AWS Region's name */
+                   CONFIG_FORM_URL,       /* http:// or https://, no blanks, no user in it */
                    CONFIG_FORM_PATH,      /* of type CONFIG_PATH */
                    CONFIG_FORM_ADDRESS,   /* of type CONFIG_LISTEN, and of lists of addresses */
                    CONFIG_FORM_ARGUMENT,  /* the first an absolute path */

@@ -57,7 +57,15 @@ enum metric_kind {
            "Anonymous and shared memory of holder and core.")                                      \
     METRIC(AGENT_CPU, "AgentCPU", AGENT, GAUGE, "Percent", "CPU of holder and core, of one CPU.")  \
     METRIC(PUBLISH_ERRORS, "PublishErrors", AGENT, COUNT, "Count",                                 \
-           "Windows that the sink did not take at first.")
+           "Attempts to write or send windows that failed. What failed waits and is tried again.") \
+    METRIC(PUBLISH_AMBIGUOUS, "PublishAmbiguous", AGENT, COUNT, "Count",                           \
+           "Windows whose sending got no answer: they are sent again, and may count twice.")       \
+    METRIC(PUBLISH_DROPPED, "PublishDropped", AGENT, COUNT, "Count",                               \
+           "Windows that were given up: older than two weeks, or over the spool's limit.")         \
+    METRIC(SPOOL_BYTES, "SpoolBytes", AGENT, GAUGE, "Bytes",                                       \
+           "What waits to be sent, on disk or in memory.")                                         \
+    METRIC(STATSD_DROPPED, "StatsdDropped", AGENT, COUNT, "Count",                                 \
+           "StatsD lines that were no StatsD, or whose series found no place.")
 
 #define METRIC_ENUM_(identifier, name, scope, kind, unit, help) METRIC_##identifier,
 enum metric { METRICS(METRIC_ENUM_) METRIC_COUNT_ };

@@ -22,6 +22,8 @@ static const struct section sections[] = {
     {"control", "Who may use the control socket, which is `control.sock` in `agent.runtime_dir`."},
     {"observe", "What is measured."},
     {"publish", "Where metrics go."},
+    {"statsd", "Metrics that the apps send themselves."},
+    {"prometheus", "Metrics for Prometheus."},
     {"apps", "The apps: a group for each, named as the app is, with these keys. A name is a "
              "letter, then letters, digits and `-`, all lower-case."},
 };

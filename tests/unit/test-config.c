@@ -177,7 +177,8 @@ static const struct {
     {"\n\n# \xff", "f:3: not valid UTF-8; allowed: text in UTF-8"},
     /* unknown keys */
     {"agnet: {};", "f:1: agnet: unknown key; did you mean \"agent\"?"},
-    {"zzz = 1;", "f:1: zzz: unknown key; allowed: agent, health, control, observe, publish, apps"},
+    {"zzz = 1;", "f:1: zzz: unknown key; allowed: agent, health, control, observe, publish, "
+                 "statsd, prometheus, apps"},
     {"health: {\n\n lameduck = 3; };",
      "f:3: health.lameduck: unknown key; did you mean \"lame_duck\"?"},
     {"health: { zzz = 1; };", "f:1: health.zzz: unknown key; allowed: listen, lame_duck"},
@@ -208,7 +209,7 @@ static const struct {
      "f:1: publish.per_instance: wrong type, a number" BOOL_ALLOWED},
     {"agent: { instance_id = 7; };", "f:1: agent.instance_id: wrong type, a number" ID_ALLOWED},
     {"publish: { sink = 1; };",
-     "f:1: publish.sink: wrong type, a number; allowed: \"none\" or \"file\""},
+     "f:1: publish.sink: wrong type, a number; allowed: \"none\", \"file\" or \"cloudwatch\""},
     {"apps: { a: { listen = \"8080\"; }; };",
      "f:1: apps.a.listen: wrong type, a string" LISTEN_ALLOWED},
     {"apps: { a: { listen = [\n 8080 ]; }; };",
@@ -229,7 +230,7 @@ static const struct {
      "f:1: agent.log_level: \"Info\" is not known; allowed: \"error\", \"warning\", \"notice\", "
      "\"info\" or \"debug\""},
     {"publish: { sink = \"\"; };",
-     "f:1: publish.sink: \"\" is not known; allowed: \"none\" or \"file\""},
+     "f:1: publish.sink: \"\" is not known; allowed: \"none\", \"file\" or \"cloudwatch\""},
     {"agent: { instance_id = \":a\"; };",
      "f:1: agent.instance_id: \":a\" can't be a dimension's value" ID_ALLOWED},
     {"agent: { instance_id = \"a\\x01\\xff\"; };",
@@ -540,7 +541,7 @@ static void test_too_many_settings(void **state)
     *strstr(buffer.data, "a4096") = '\0';
     assert_int_equal(load(buffer.data, &config, error), -EINVAL);
     assert_string_equal(error, "f:1: a0: unknown key; allowed: agent, health, control, observe, "
-                               "publish, apps");
+                               "publish, statsd, prometheus, apps");
 }
 
 static void test_nul(void **state)
