@@ -4,8 +4,9 @@
 
 #include "agent/observe/host-sampler.h"
 #include "agent/observe/process-sampler.h"
-#include "agent/publish/batch.h"
+#include "agent/publish/body.h"
 #include "agent/publish/file-sink.h"
+#include "agent/publish/record.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -147,12 +148,14 @@ static void publish_succeeded(struct observer *observer)
 }
 
 /* One line at its noted place. 0 or a negative errno. */
-static int write_line(struct observer *observer, const struct window *window, struct buffer *line)
+static int write_line(struct observer *observer, const struct window *window, struct body *body)
 {
     struct ledger_intent intent;
+    struct buffer *line = &body->text;
     int64_t offset;
+    size_t length;
 
-    if (buffer_append(line, "\n", 1) < 0)
+    if (!body_end(body, &length) || buffer_append(line, "\n", 1) < 0)
         return -ENOBUFS;
     offset = file_sink_offset(observer->sink);
     if (offset < 0)
@@ -162,36 +165,41 @@ static int write_line(struct observer *observer, const struct window *window, st
     return file_sink_append(observer->sink, line->data, line->length);
 }
 
+/* One line a window, whatever CloudWatch's limits: it is there as a whole or not at all. */
 static int write_window(struct observer *observer, const struct window *window)
 {
-    struct batch_settings settings = {
+    struct body_settings settings = {
         .namespace_ = observer->config->namespace_,
         .asg_name = observer->config->asg_name,
         .instance_id = observer->instance_id,
         .per_instance = observer->config->per_instance,
-        /* One line a window, so that it is there as a whole or not at all. */
-        .body_limit_bytes = FILE_SINK_LINE_MAX - 1,
+        .limit_bytes = FILE_SINK_LINE_MAX - 1,
         .datums_max = SIZE_MAX,
     };
-    struct batch batch;
-    struct buffer line;
-    int r;
+    const char *names[APPS_MAX];
+    struct buffer record;
+    struct body body;
+    size_t offset = 0;
+    int r = 0;
 
     for (unsigned app = 0; app < APPS_MAX; app++) {
         const char *name = ledger_app_name(observer->ledger, app);
-        settings.app_names[app] = name[0] ? name : NULL;
+        names[app] = name[0] ? name : NULL;
     }
     if (!observer->sink) {
         r = file_sink_open(&observer->sink, observer->publish.target, 0);
         if (r < 0)
             return r;
     }
-    buffer_init(&line, FILE_SINK_LINE_MAX);
-    batch_init(&batch, &settings, window);
-    r = batch_next(&batch, &line);
-    if (r > 0)
-        r = write_line(observer, window, &line);
-    buffer_done(&line);
+    buffer_init(&record, FILE_SINK_LINE_MAX);
+    body_begin(&body, &settings);
+    r = record_append_window(&record, window, names);
+    if (r >= 0)
+        r = body_add(&body, record.data, record.length, &offset, NULL);
+    if (r >= 0 && body.n_datums > 0)
+        r = write_line(observer, window, &body);
+    body_done(&body);
+    buffer_done(&record);
     return r;
 }
 
