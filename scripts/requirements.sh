@@ -35,6 +35,7 @@ checks  cmd:cppcheck              cppcheck               -                      
 checks  cmd:shellcheck            shellcheck             -                       checks the scripts
 checks  cmd:git                   git                    git                     lists the files
 python  py:pytest                 python3-pytest         python3-pytest          integration tests
+python  py:ensurepip              python3-venv           python3-libs            their peers, in an environment of their own
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine
