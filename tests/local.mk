@@ -40,4 +40,5 @@ EXTRA_DIST += tests/integration/test_board.py tests/integration/test_changes.py 
 EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/aws_signature.py \
 	tests/integration/support/certificates.py tests/integration/support/cloudwatch_limits.py \
 	tests/integration/support/fake_imds.py tests/integration/support/http_peer.py \
-	tests/integration/support/moto_peer.py tests/integration/test_aws_front.py
+	tests/integration/support/moto_peer.py tests/integration/support/publish_account.py \
+	tests/integration/support/publish_stage.py tests/integration/test_aws_front.py tests/integration/test_publish.py

@@ -283,6 +283,7 @@ FAULT_EFFECTS = {
     "half_after_commit": ("IncompleteRead", True),
     "slow": (None, True),
     "drip": (None, True),
+    "close_idle": (None, True),
     "black_hole": ("ReadTimeoutError", False),
     "drop_after_commit": ("ConnectionClosedError|ConnectionError", True),
     "reset": ("ConnectionClosedError|ConnectionError", False),
@@ -303,6 +304,8 @@ def test_each_fault_does_what_it_says(front, kind):
     else:
         assert re.search(code, error_of(lambda: put(client)))
     assert front.counts[kind] == 1 and len(front.stored) == (1 if stored else 0)
+    if kind == "close_idle":
+        wait_until(lambda: not front.connections, 5, "the connection is closed")
     front.misbehave("503")
     front.behave()  # lets go of what is in the black hole
     put(client)

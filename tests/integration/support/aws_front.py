@@ -364,6 +364,12 @@ def fault_drip(front, request):
     record.answered = True
 
 
+def fault_close_idle(front, request):
+    """Stored and answered; then the connection is closed, though nothing has said so, as idle ones are."""
+    fault_ok(front, request)
+    request.connection.closed = True
+
+
 def fault_black_hole(front, request):
     """Not stored; no answer ever. It ends with a reset when the front does something else."""
     front.wait_changed(60)

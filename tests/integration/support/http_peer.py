@@ -215,7 +215,7 @@ class HttpPeer:
         try:
             while not connection.closed:
                 request = connection.read_request()
-                if request is None:
+                if request is None or connection.closed:  # reset meanwhile
                     break
                 self.serve(request)
                 if request.header("connection").lower() == "close":
