@@ -78,6 +78,9 @@ static void take_snapshot(struct agent *agent)
 
     snapshot->taken_at_us = clock_monotonic_us();
     snapshot->taken_realtime_us = clock_realtime_us();
+    if (!agent->config->instance_id[0] && observer_instance_id(agent->observer))
+        text_copy(agent->instance_id, sizeof(agent->instance_id),
+                  observer_instance_id(agent->observer));
     text_copy(snapshot->instance_id, sizeof(snapshot->instance_id), agent->instance_id);
     snapshot->holder_pid = getppid();
     snapshot->core_pid = getpid();
@@ -114,16 +117,22 @@ static void send_status(struct agent *agent)
     link_send_status(agent->link, text);
 }
 
+static void on_finished(void *userdata)
+{
+    struct agent *agent = userdata;
+
+    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
+    link_send_simple(agent->link, HOLD_STOPPED);
+    (void) sd_event_exit(agent->event, 0);
+}
+
 static void finish_stop(struct agent *agent)
 {
     if (agent->stopped || !agent->serving || agent->node != NODE_DRAINING ||
         !workers_is_stopped(agent->workers))
         return;
     agent->stopped = true;
-    observer_flush(agent->observer);
-    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
-    link_send_simple(agent->link, HOLD_STOPPED);
-    (void) sd_event_exit(agent->event, 0);
+    observer_finish(agent->observer, on_finished, agent);
 }
 
 static int agent_on_refresh(sd_event_source *source, void *userdata)
@@ -445,6 +454,11 @@ static struct http_response *get_health(void *userdata)
     return health_response(((struct agent *) userdata)->health);
 }
 
+static int print_bodies(struct buffer *out, void *userdata)
+{
+    return observer_print_bodies(((struct agent *) userdata)->observer, out);
+}
+
 static const char *get_log_directory(void *userdata)
 {
     const struct agent *agent = userdata;
@@ -477,8 +491,8 @@ static int new_modules(struct agent *agent)
     const struct workers_owner workers_owner = {on_worker, on_worker_gone, refresh_later, agent};
     const struct observer_owner observer_owner = {get_supervisor, on_tick, agent};
     const struct control_owner control_owner = {
-        get_snapshot, get_config,       get_events, get_health, get_log_directory,
-        restart,      restart_progress, reload,     agent};
+        get_snapshot,      get_config, get_events,       get_health, print_bodies,
+        get_log_directory, restart,    restart_progress, reload,     agent};
     int r;
 
     r = ledger_open(&agent->ledger, agent->inheritance.ledger_fd);

@@ -9,7 +9,10 @@ agent_libcore_a_SOURCES = \
 	agent/core/link.c agent/core/link.h \
 	agent/core/log-files.c agent/core/log-files.h \
 	agent/core/observer.c agent/core/observer.h \
+	agent/core/sink.c agent/core/sink.h \
 	agent/core/snapshot.c agent/core/snapshot.h
+# Who the node is; the lifecycle work joins it.
+agent_libcore_a_SOURCES += agent/lifecycle/identity.c agent/lifecycle/identity.h
 agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
 
 core_libs = \
