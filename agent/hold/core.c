@@ -18,8 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define CORE_ENVIRONMENT_MAX (SPAWN_ENV_MAX - 16) /* the rest is ours */
-#define CORE_EXIT_TIMEOUT_US (2 * USEC_PER_SEC)   /* from its end of the link to its exit */
+#define CORE_EXIT_TIMEOUT_US (2 * USEC_PER_SEC) /* from its end of the link to its exit */
 #define MESSAGES_A_WAKEUP    32
 #define TIMER_ACCURACY_US    1000 /* waits of 100 ms are meant */
 
@@ -96,22 +95,6 @@ void core_kill(struct core *core, const char *why)
     (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
 }
 
-/* What AWS's tools read, and libcurl: for the core alone. Workers get what their app's
- * configuration says, and no credentials. */
-static void add_aws_environment(struct spawn *spawn)
-{
-    static const char *const prefixes[] = {
-        "AWS_",        "HOME=",       "HTTPS_PROXY=",   "https_proxy=",
-        "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=",     "all_proxy=",
-        "NO_PROXY=",   "no_proxy=",   "SSL_CERT_FILE=", "SSL_CERT_DIR=",
-    };
-
-    for (char **item = environ; *item && spawn->n_environment < CORE_ENVIRONMENT_MAX; item++)
-        for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-            if (strncmp(*item, prefixes[i], strlen(prefixes[i])) == 0)
-                spawn_add(spawn, "%s", *item);
-}
-
 static pid_t core_spawn(struct core *core, int peer_fd)
 {
     const struct holder *holder = core->holder;
@@ -142,7 +125,7 @@ static pid_t core_spawn(struct core *core, int peer_fd)
                           .cgroup_fd = -1};
     if (journal)
         spawn_add(&spawn, "JOURNAL_STREAM=%s", journal);
-    add_aws_environment(&spawn);
+    spawn_add_aws(&spawn);
     spawn_add_standard(&spawn, FDNAME_LINK ":" FDNAME_NOTIFY ":" FDNAME_LEDGER ":" FDNAME_CONFIG
                                            ":" FDNAME_HEALTH ":" FDNAME_CONTROL);
     pid_t pid = spawn_run(&spawn);

@@ -66,6 +66,11 @@ int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 
 /* Adds "NAME=value"; if NAME is there already, nothing. */
 void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Passes on what AWS's tools and libcurl read in this process's environment, as much as there is
+ * room for: for the core alone. Workers get what their app's configuration says, and no
+ * credentials.
+ */
+void spawn_add_aws(struct spawn *spawn);
 /* PATH, LANG, and LISTEN_* for n_listen_fds descriptors of these names ("a:b"). */
 void spawn_add_standard(struct spawn *spawn, const char *fd_names);
 void spawn_done(struct spawn *spawn);
