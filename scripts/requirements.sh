@@ -22,6 +22,7 @@ build   pc:json-c                 libjson-c-dev          json-c-devel           
 build   pc:libmicrohttpd          libmicrohttpd-dev      libmicrohttpd-devel     HTTP server
 build   pc:sqlite3                libsqlite3-dev         sqlite-devel            store of the visitor board
 build   pc:libcurl                libcurl4-openssl-dev   libcurl-devel           HTTP client
+build   pc:libcrypto              libssl-dev             openssl-devel           hashes
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
@@ -35,6 +36,7 @@ checks  cmd:cppcheck              cppcheck               -                      
 checks  cmd:shellcheck            shellcheck             -                       checks the scripts
 checks  cmd:git                   git                    git                     lists the files
 python  py:pytest                 python3-pytest         python3-pytest          integration tests
+python  py:ensurepip              python3-venv           python3-libs            their peers, in an environment of their own
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine
