@@ -571,6 +571,10 @@ struct agent *agent_free(struct agent *agent)
     fd_close(agent->inheritance.control_fd);
     for (size_t i = 0; i < agent->inheritance.n_health_fds; i++)
         fd_close(agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds; i++)
+        fd_close(agent->inheritance.prometheus_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_statsd_fds; i++)
+        fd_close(agent->inheritance.statsd_fds[i]);
     free(agent);
     return NULL;
 }
