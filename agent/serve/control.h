@@ -3,6 +3,7 @@
  * The control API: HTTP/1.1 and JSON on a unix socket, which agentctl and curl speak.
  *
  *   GET  /v1/status /v1/health /v1/metrics /v1/config /v1/version
+ *   GET  /metrics                                          for Prometheus
  *   GET  /v1/events?since=ID&limit=N
  *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
  *   GET  /v1/restart/TOKEN                                 done or not, and why it failed
