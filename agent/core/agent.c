@@ -8,6 +8,7 @@
 #include "agent/core/observer.h"
 #include "agent/serve/control.h"
 #include "agent/serve/health.h"
+#include "agent/serve/prometheus-server.h"
 #include "agent/serve/verdict.h"
 #include "agent/supervise/workers.h"
 #include "common/base/clock.h"
@@ -33,6 +34,7 @@ struct agent {
     struct workers *workers;
     struct observer *observer;
     struct health *health;
+    struct prometheus_server *prometheus;
     struct control *control;
     struct commands commands;
     struct snapshot *snapshot;
@@ -382,10 +384,12 @@ static void begin_to_serve(struct agent *agent)
     (void) agent_on_refresh(NULL, agent);
     for (size_t i = 0; i < agent->inheritance.n_health_fds && r >= 0; i++)
         r = health_listen(agent->health, agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds && r >= 0; i++)
+        r = prometheus_server_listen(agent->prometheus, agent->inheritance.prometheus_fds[i]);
     if (r >= 0 && agent->inheritance.control_fd >= 0)
         r = control_listen(agent->control, agent->inheritance.control_fd);
     if (r < 0) {
-        log_error_errno(-r, "can't serve /health or the control socket: %m; leaving");
+        log_error_errno(-r, "can't serve /health, /metrics or the control socket: %m; leaving");
         (void) sd_event_exit(agent->event, r);
         return;
     }
@@ -516,6 +520,8 @@ static int new_modules(struct agent *agent)
     if (r < 0)
         return log_error_errno(-r, "can't observe the host: %m");
     r = health_new(&agent->health, agent->event);
+    if (r >= 0 && agent->inheritance.n_prometheus_fds > 0)
+        r = prometheus_server_new(&agent->prometheus, agent->event, get_snapshot, agent);
     if (r < 0)
         return r;
     return control_new(&agent->control, agent->event, &control_owner);
@@ -571,6 +577,7 @@ struct agent *agent_free(struct agent *agent)
     agent->refresh = sd_event_source_disable_unref(agent->refresh);
     control_free(agent->control);
     health_free(agent->health);
+    prometheus_server_free(agent->prometheus);
     observer_free(agent->observer);
     workers_free(agent->workers);
     link_free(agent->link);
@@ -585,6 +592,10 @@ struct agent *agent_free(struct agent *agent)
     fd_close(agent->inheritance.control_fd);
     for (size_t i = 0; i < agent->inheritance.n_health_fds; i++)
         fd_close(agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds; i++)
+        fd_close(agent->inheritance.prometheus_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_statsd_fds; i++)
+        fd_close(agent->inheritance.statsd_fds[i]);
     free(agent);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include "agent/serve/control.h"
 
 #include "agent/serve/peer.h"
+#include "agent/serve/prometheus-server.h"
 #include "agent/serve/status-json.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -126,6 +127,13 @@ static void on_bodies(struct http_request *request, void *userdata)
     else
         respond_error(request, 503, "out of memory");
     buffer_done(&text);
+}
+
+static void on_prometheus(struct http_request *request, void *userdata)
+{
+    const struct control_owner *owner = &((struct control *) userdata)->owner;
+
+    prometheus_respond(request, owner->snapshot(owner->userdata));
 }
 
 static void on_events(struct http_request *request, void *userdata)
@@ -316,6 +324,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/health", 0, on_health},
     {HTTP_GET, "/v1/metrics", 0, on_metrics},
     {HTTP_GET, "/v1/metrics/bodies", 0, on_bodies},
+    {HTTP_GET, "/metrics", 0, on_prometheus},
     {HTTP_GET, "/v1/events", 0, on_events},
     {HTTP_GET, "/v1/config", 0, on_config},
     {HTTP_GET, "/v1/version", 0, on_version},

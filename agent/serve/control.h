@@ -5,6 +5,7 @@
  *   GET  /v1/status /v1/health /v1/metrics /v1/config /v1/version
  *   GET  /v1/metrics/bodies                                what CloudWatch would get for the last
  * full window; 409 before the first
+ *   GET  /metrics                                          for Prometheus
  *   GET  /v1/events?since=ID&limit=N
  *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
  *   GET  /v1/restart/TOKEN                                 done or not, and why it failed
