@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * agentctl metrics: every series, now and in its last full window, as the sink got it. Grouped: the
- * host, each app, agentd itself.
+ * host, each app, agentd itself. With --dry-run the bodies that CloudWatch would get.
  */
 #include "ctl/fields.h"
 #include "ctl/humanize.h"
@@ -98,10 +98,14 @@ static int print_metrics(struct session *session, const struct json_object *body
 enum exit_code verb_metrics(struct session *session)
 {
     CLEANUP_JSON struct json_object *body = NULL;
-    enum exit_code code = session_ask(session, "/v1/metrics", NULL, &body);
+    bool dry_run = session_has(session, VERB_OPTION_DRY_RUN);
+    enum exit_code code =
+        session_ask(session, dry_run ? "/v1/metrics/bodies" : "/v1/metrics", NULL, &body);
 
     if (code != EXIT_CODE_OK)
         return code;
+    if (dry_run)
+        return session_print_json(session, body, false);
     if (session_has(session, VERB_OPTION_JSON))
         return session_print_json(session, body, false);
     if (print_metrics(session, body) < 0)

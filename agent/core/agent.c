@@ -8,6 +8,7 @@
 #include "agent/core/observer.h"
 #include "agent/serve/control.h"
 #include "agent/serve/health.h"
+#include "agent/serve/prometheus-server.h"
 #include "agent/serve/verdict.h"
 #include "agent/supervise/workers.h"
 #include "common/base/clock.h"
@@ -33,6 +34,7 @@ struct agent {
     struct workers *workers;
     struct observer *observer;
     struct health *health;
+    struct prometheus_server *prometheus;
     struct control *control;
     struct commands commands;
     struct snapshot *snapshot;
@@ -78,6 +80,9 @@ static void take_snapshot(struct agent *agent)
 
     snapshot->taken_at_us = clock_monotonic_us();
     snapshot->taken_realtime_us = clock_realtime_us();
+    if (!agent->config->instance_id[0] && observer_instance_id(agent->observer))
+        text_copy(agent->instance_id, sizeof(agent->instance_id),
+                  observer_instance_id(agent->observer));
     text_copy(snapshot->instance_id, sizeof(snapshot->instance_id), agent->instance_id);
     snapshot->holder_pid = getppid();
     snapshot->core_pid = getpid();
@@ -114,16 +119,22 @@ static void send_status(struct agent *agent)
     link_send_status(agent->link, text);
 }
 
+static void on_finished(void *userdata)
+{
+    struct agent *agent = userdata;
+
+    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
+    link_send_simple(agent->link, HOLD_STOPPED);
+    (void) sd_event_exit(agent->event, 0);
+}
+
 static void finish_stop(struct agent *agent)
 {
     if (agent->stopped || !agent->serving || agent->node != NODE_DRAINING ||
         !workers_is_stopped(agent->workers))
         return;
     agent->stopped = true;
-    observer_flush(agent->observer);
-    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
-    link_send_simple(agent->link, HOLD_STOPPED);
-    (void) sd_event_exit(agent->event, 0);
+    observer_finish(agent->observer, on_finished, agent);
 }
 
 static int agent_on_refresh(sd_event_source *source, void *userdata)
@@ -373,10 +384,12 @@ static void begin_to_serve(struct agent *agent)
     (void) agent_on_refresh(NULL, agent);
     for (size_t i = 0; i < agent->inheritance.n_health_fds && r >= 0; i++)
         r = health_listen(agent->health, agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds && r >= 0; i++)
+        r = prometheus_server_listen(agent->prometheus, agent->inheritance.prometheus_fds[i]);
     if (r >= 0 && agent->inheritance.control_fd >= 0)
         r = control_listen(agent->control, agent->inheritance.control_fd);
     if (r < 0) {
-        log_error_errno(-r, "can't serve /health or the control socket: %m; leaving");
+        log_error_errno(-r, "can't serve /health, /metrics or the control socket: %m; leaving");
         (void) sd_event_exit(agent->event, r);
         return;
     }
@@ -445,6 +458,11 @@ static struct http_response *get_health(void *userdata)
     return health_response(((struct agent *) userdata)->health);
 }
 
+static int print_bodies(struct buffer *out, void *userdata)
+{
+    return observer_print_bodies(((struct agent *) userdata)->observer, out);
+}
+
 static const char *get_log_directory(void *userdata)
 {
     const struct agent *agent = userdata;
@@ -477,8 +495,8 @@ static int new_modules(struct agent *agent)
     const struct workers_owner workers_owner = {on_worker, on_worker_gone, refresh_later, agent};
     const struct observer_owner observer_owner = {get_supervisor, on_tick, agent};
     const struct control_owner control_owner = {
-        get_snapshot, get_config,       get_events, get_health, get_log_directory,
-        restart,      restart_progress, reload,     agent};
+        get_snapshot,      get_config, get_events,       get_health, print_bodies,
+        get_log_directory, restart,    restart_progress, reload,     agent};
     int r;
 
     r = ledger_open(&agent->ledger, agent->inheritance.ledger_fd);
@@ -502,6 +520,8 @@ static int new_modules(struct agent *agent)
     if (r < 0)
         return log_error_errno(-r, "can't observe the host: %m");
     r = health_new(&agent->health, agent->event);
+    if (r >= 0 && agent->inheritance.n_prometheus_fds > 0)
+        r = prometheus_server_new(&agent->prometheus, agent->event, get_snapshot, agent);
     if (r < 0)
         return r;
     return control_new(&agent->control, agent->event, &control_owner);
@@ -557,6 +577,7 @@ struct agent *agent_free(struct agent *agent)
     agent->refresh = sd_event_source_disable_unref(agent->refresh);
     control_free(agent->control);
     health_free(agent->health);
+    prometheus_server_free(agent->prometheus);
     observer_free(agent->observer);
     workers_free(agent->workers);
     link_free(agent->link);
@@ -571,6 +592,10 @@ struct agent *agent_free(struct agent *agent)
     fd_close(agent->inheritance.control_fd);
     for (size_t i = 0; i < agent->inheritance.n_health_fds; i++)
         fd_close(agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds; i++)
+        fd_close(agent->inheritance.prometheus_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_statsd_fds; i++)
+        fd_close(agent->inheritance.statsd_fds[i]);
     free(agent);
     return NULL;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/base/macro.h"
+#include "common/schema/config.h" /* STATSD_LISTENERS_MAX */
 #include "common/schema/contract.h"
 
 #include <systemd/sd-event.h>
@@ -20,6 +21,10 @@ struct agent_inheritance {
     int link_fd, notify_fd, ledger_fd, config_fd, control_fd;
     int health_fds[AGENT_LISTENERS_MAX];
     size_t n_health_fds;
+    int prometheus_fds[AGENT_LISTENERS_MAX];
+    size_t n_prometheus_fds;
+    int statsd_fds[STATSD_LISTENERS_MAX]; /* datagram sockets */
+    size_t n_statsd_fds;
     const char
         *config_path; /* for a precise word on a bad file at reload; NULL: only the holder's */
     const char *config_directory;

@@ -15,6 +15,16 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+/* False if it has another name, or there are too many of it. */
+static bool take_one_of(const char *name, int fd, const char *wanted, int *fds, size_t *n,
+                        size_t max)
+{
+    if (strcmp(name, wanted) != 0 || *n == max)
+        return false;
+    fds[(*n)++] = fd;
+    return true;
+}
+
 static void take_descriptor(struct agent_inheritance *inheritance, const char *name, int fd)
 {
     const struct {
@@ -26,10 +36,13 @@ static void take_descriptor(struct agent_inheritance *inheritance, const char *n
         {FDNAME_CONTROL, &inheritance->control_fd},
     };
 
-    if (strcmp(name, FDNAME_HEALTH) == 0 && inheritance->n_health_fds < AGENT_LISTENERS_MAX) {
-        inheritance->health_fds[inheritance->n_health_fds++] = fd;
+    if (take_one_of(name, fd, FDNAME_HEALTH, inheritance->health_fds, &inheritance->n_health_fds,
+                    AGENT_LISTENERS_MAX) ||
+        take_one_of(name, fd, FDNAME_PROMETHEUS, inheritance->prometheus_fds,
+                    &inheritance->n_prometheus_fds, AGENT_LISTENERS_MAX) ||
+        take_one_of(name, fd, FDNAME_STATSD, inheritance->statsd_fds, &inheritance->n_statsd_fds,
+                    STATSD_LISTENERS_MAX))
         return;
-    }
     for (size_t i = 0; i < ARRAY_SIZE(places); i++)
         if (strcmp(name, places[i].name) == 0 && *places[i].place < 0) {
             *places[i].place = fd;

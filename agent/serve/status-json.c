@@ -84,9 +84,41 @@ static struct json_object *app_json(const struct snapshot *snapshot, const struc
     return object;
 }
 
-static struct json_object *publish_json(const struct publish_view *publish)
+static struct json_object *cloudwatch_json(const struct snapshot *snapshot)
 {
-    static const char *const sinks[] = {[CONFIG_SINK_NONE] = "none", [CONFIG_SINK_FILE] = "file"};
+    const struct publish_view *publish = &snapshot->publish;
+    struct json_object *object = json_object_new_object(), *spool = json_object_new_object();
+    struct json_object *codes = json_object_new_object();
+    uint64_t success_us = publish->last_success_realtime_us, now_us = snapshot->taken_realtime_us;
+
+    add_text_or_null(object, "waiting_for", publish->waiting_for);
+    add_text_or_null(object, "region", publish->region);
+    add_text_or_null(object, "asg_name", publish->asg_name);
+    add_text_or_null(object, "credentials", publish->credentials);
+    json_add(object, "last_success_age_s",
+             success_us ? json_object_new_int64(
+                              (int64_t) ((now_us - MIN(success_us, now_us)) / USEC_PER_SEC))
+                        : NULL);
+    json_add_u64(object, "calls_last_hour", publish->calls_last_hour);
+    json_add_u64(object, "ambiguous", publish->ambiguous);
+    json_add_u64(object, "dropped", publish->dropped);
+    for (size_t i = 0; i < publish->n_codes; i++)
+        json_add_u64(codes, publish->codes[i].code, publish->codes[i].count);
+    json_add(object, "errors_by_code", codes);
+    json_add_string(spool, "directory", publish->spool);
+    json_add_u64(spool, "windows", publish->queued);
+    json_add_u64(spool, "bytes", publish->queued_bytes);
+    json_add_bool(spool, "in_memory", publish->spool_in_memory);
+    json_add(object, "spool", spool);
+    return object;
+}
+
+static struct json_object *publish_json(const struct snapshot *snapshot)
+{
+    const struct publish_view *publish = &snapshot->publish;
+    static const char *const sinks[] = {[CONFIG_SINK_NONE] = "none",
+                                        [CONFIG_SINK_FILE] = "file",
+                                        [CONFIG_SINK_CLOUDWATCH] = "cloudwatch"};
     struct json_object *object = json_object_new_object();
     char time[CLOCK_TEXT_MAX];
 
@@ -99,6 +131,8 @@ static struct json_object *publish_json(const struct publish_view *publish)
                         ? clock_format_iso8601(time, publish->last_success_realtime_us)
                         : NULL);
     add_text_or_null(object, "last_error", publish->last_error);
+    if (publish->sink == CONFIG_SINK_CLOUDWATCH)
+        json_add(object, "cloudwatch", cloudwatch_json(snapshot));
     return object;
 }
 
@@ -124,7 +158,7 @@ struct json_object *status_json(const struct snapshot *snapshot, const char *log
     for (size_t i = 0; i < snapshot->n_apps; i++)
         json_object_array_add(apps, app_json(snapshot, &snapshot->apps[i]));
     json_add(object, "apps", apps);
-    json_add(object, "publish", publish_json(&snapshot->publish));
+    json_add(object, "publish", publish_json(snapshot));
     return object;
 }
 
