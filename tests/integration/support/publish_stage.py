@@ -170,12 +170,12 @@ class Node:
         found = {}
 
         def counted():
-            found.update(self.status())
+            found.update(self.daemon.status())
             (app,) = [app for app in found["apps"] if app["name"] == BOARD]
             return app["requests"]["total"] >= goal
 
         wait_until(counted, 20, "the requests are counted", 0.2)
-        before = found["publish"]["queued"]  # of the same moment
+        before = self.publish(found)["queued"]  # of the same moment
         wait_until(lambda: self.publish()["queued"] > before, LATE_S, "another window waits", 0.2)
 
     def finish(self):
@@ -194,11 +194,11 @@ class Node:
 
     # --- What it says, what there is ----------------------------------------------------------------
 
-    def status(self):
-        return self.daemon.status()
-
-    def publish(self):
-        return self.daemon.status()["publish"]
+    def publish(self, status=None):
+        """What status says of publishing, in one dict; `queued` are the windows that wait."""
+        publish = (status or self.daemon.status())["publish"]
+        cloudwatch = publish["cloudwatch"]
+        return {**publish, **cloudwatch, "queued": cloudwatch["spool"]["windows"]}
 
     def account(self):
         return Account(self.front.stored)
