@@ -277,9 +277,9 @@ def refused_for_good(stage):
 # --- Mixed, and deaths ---------------------------------------------------------------------------
 
 MIX = {
-    **{"500": 0.06, "500_after_commit": 0.06, "503": 0.06, "throttled": 0.06, "throttled_retry_after": 0.04},
-    **{"garbage": 0.06, "half_body": 0.06, "half_after_commit": 0.04, "drip": 0.03, "slow": 0.03},
-    **{"drop_after_commit": 0.06, "reset": 0.06, "refused_for_a_while": 0.06, "black_hole": 0.02},
+    **{"500": 0.08, "500_after_commit": 0.08, "503": 0.06, "throttled": 0.05, "throttled_retry_after": 0.03},
+    **{"garbage": 0.08, "half_body": 0.08, "half_after_commit": 0.06, "drip": 0.03, "slow": 0.03},
+    **{"drop_after_commit": 0.08, "reset": 0.08, "refused_for_a_while": 0.06, "black_hole": 0.02},
 }
 
 
@@ -442,7 +442,7 @@ def imds_late(stage):
     node.wait_stored()
     node.wait_stored(time.time())
     account = end_well(node, "blue & green")
-    every = [dimensions_of(d) for record in account.stored for d in record.request["MetricData"]]
+    every = [dimensions_of(datum) for datum in account.everything]
     assert len(every) == 2 * len(account.data)
     assert {own["InstanceId"] for own in every if "InstanceId" in own} == {INSTANCE}
 

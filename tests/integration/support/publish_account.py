@@ -28,16 +28,13 @@ def counts_of(datum):
 
 
 class Account:
-    """The data of one front's `stored`, without the copies per instance."""
+    """One front's `stored`. Attributes: everything (each datum), data (without the copies per instance)."""
 
     def __init__(self, stored):
         self.stored = list(stored)
-        self.data = [
-            datum
-            for record in self.stored
-            for datum in record.request["MetricData"]
-            if not {"InstanceId", "AutoScalingGroupName"} <= set(dimensions_of(datum))
-        ]
+        self.everything = [datum for record in self.stored for datum in record.request["MetricData"]]
+        both = {"InstanceId", "AutoScalingGroupName"}
+        self.data = [datum for datum in self.everything if not both <= set(dimensions_of(datum))]
 
     def series(self, name, app=BOARD):
         """Every datum of that metric, in order of arrival. |app| None: of the host or the agent."""
