@@ -4,6 +4,7 @@ common_libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(MICROHTTPD_CFLAGS)
 common_libnet_a_SOURCES = \
 	common/net/acceptor.c common/net/acceptor.h \
 	common/net/drain.c common/net/drain.h \
+	common/net/http-answer.c common/net/http-answer.h \
 	common/net/http-check.c common/net/http-check.h \
 	common/net/http-internal.h \
 	common/net/http-linger.c \
@@ -28,6 +29,7 @@ if HAVE_CMOCKA
 net_tests = \
 	tests/unit/test-drain \
 	tests/unit/test-http-abuse \
+	tests/unit/test-http-answer \
 	tests/unit/test-http-check \
 	tests/unit/test-http-server \
 	tests/unit/test-http-suspend \
@@ -39,6 +41,8 @@ TESTS += $(net_tests)
 
 net_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
 net_test_ldadd = $(NET_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_http_answer_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_answer_LDADD = $(net_test_ldadd)
 tests_unit_test_http_check_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_check_LDADD = $(net_test_ldadd)
 tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-harness.c
@@ -62,12 +66,17 @@ tests_unit_test_worker_runtime_LDADD = $(net_test_ldadd)
 endif
 
 EXTRA_DIST += \
+	tests/data/fuzz/http-answer/bad \
+	tests/data/fuzz/http-answer/interim \
+	tests/data/fuzz/http-answer/whole \
 	tests/data/fuzz/http-path/bad \
 	tests/data/fuzz/http-path/head \
 	tests/data/fuzz/http-path/path \
 	tests/data/fuzz/http-path/smuggle
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz-http-path
+noinst_PROGRAMS += tests/fuzz/fuzz-http-answer tests/fuzz/fuzz-http-path
+tests_fuzz_fuzz_http_answer_LDADD = common/libnet.a common/libbase.a
+tests_fuzz_fuzz_http_answer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_http_path_LDADD = common/libnet.a common/libbase.a
 tests_fuzz_fuzz_http_path_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
