@@ -6,6 +6,7 @@ common_libnet_a_SOURCES = \
 	common/net/drain.c common/net/drain.h \
 	common/net/http-answer.c common/net/http-answer.h \
 	common/net/http-check.c common/net/http-check.h \
+	common/net/http-environment.c common/net/http-environment.h \
 	common/net/http-internal.h \
 	common/net/http-linger.c \
 	common/net/http-request.c \
@@ -31,6 +32,7 @@ net_tests = \
 	tests/unit/test-http-abuse \
 	tests/unit/test-http-answer \
 	tests/unit/test-http-check \
+	tests/unit/test-http-environment \
 	tests/unit/test-http-server \
 	tests/unit/test-http-suspend \
 	tests/unit/test-notify \
@@ -45,6 +47,8 @@ tests_unit_test_http_answer_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_answer_LDADD = $(net_test_ldadd)
 tests_unit_test_http_check_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_check_LDADD = $(net_test_ldadd)
+tests_unit_test_http_environment_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_environment_LDADD = $(net_test_ldadd)
 tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-harness.c
 tests_unit_test_http_server_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_server_LDADD = $(net_test_ldadd)
