@@ -25,6 +25,7 @@ build   pc:libcurl                libcurl4-openssl-dev   libcurl-devel          
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
+unit    cmd:openssl            openssl                openssl                 makes certificates for tests
 unit    cmd:mandoc                mandoc                 -                       checks the manual pages
 fuzz    cmd:clang                 clang                  clang                   compiles the fuzz targets
 fuzz    clang:fuzzer              libclang-rt-dev        compiler-rt             libFuzzer

@@ -39,6 +39,7 @@ net_tests = \
 	tests/unit/test-http-client \
 	tests/unit/test-http-client-calls \
 	tests/unit/test-http-client-faults \
+	tests/unit/test-http-client-tls \
 	tests/unit/test-http-environment \
 	tests/unit/test-http-server \
 	tests/unit/test-http-suspend \
@@ -66,6 +67,9 @@ tests_unit_test_http_client_faults_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_client_faults_LDADD = $(net_test_ldadd)
 # Its getaddrinfo is to be libcurl's too.
 tests_unit_test_http_client_faults_LDFLAGS = $(AM_LDFLAGS) -rdynamic
+tests_unit_test_http_client_tls_SOURCES = tests/unit/test-http-client-tls.c tests/unit/http-peer.c
+tests_unit_test_http_client_tls_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_client_tls_LDADD = $(net_test_ldadd)
 tests_unit_test_http_environment_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_environment_LDADD = $(net_test_ldadd)
 tests_unit_test_http_server_SOURCES = tests/unit/test-http-server.c tests/unit/http-harness.c
