@@ -146,7 +146,7 @@ static int renew_client(struct uplink *uplink)
         .credentials = uplink->credentials,
         .region = identity_region(uplink->identity),
         .endpoint = uplink->endpoint,
-        .attempts_max = 1,
+        .attempts_max = 1, /* the flush plan decides on trying again */
         .getenv_function = process_getenv,
     };
     struct aws_client *client = NULL;
