@@ -140,6 +140,33 @@ static void print_publish(struct session *session, const struct json_object *pub
     print_cloudwatch(session, field_object(publish, "cloudwatch"));
 }
 
+/* Lines that are lost are somebody's missing metrics. */
+static void print_statsd(struct session *session, const struct json_object *statsd)
+{
+    uint64_t lost =
+        amount(statsd, "bad_lines") + amount(statsd, "over_series_max") + amount(statsd, "dropped");
+    const char *bad = field_text(statsd, "last_bad_line", NULL);
+    struct buffer *out = &session->out;
+    char text[HUMANIZE_MAX];
+
+    if (!statsd)
+        return;
+    buffer_printf(out, "statsd %s lines, ", humanize_count(text, amount(statsd, "lines")));
+    display_paint(&session->display, out, lost ? PAINT_BAD : PAINT_NONE,
+                  humanize_count(text, lost));
+    buffer_printf(out, " lost, %" PRIu64 " of %" PRIu64 " series\n", amount(statsd, "series"),
+                  amount(statsd, "series_max"));
+    if (lost == 0)
+        return;
+    buffer_printf(out, "  lost: %" PRIu64 " no StatsD, %" PRIu64 " over statsd.series_max, ",
+                  amount(statsd, "bad_lines"), amount(statsd, "over_series_max"));
+    buffer_printf(out, "%" PRIu64 " dropped\n", amount(statsd, "dropped"));
+    if (bad && *bad) {
+        buffer_append_string(out, "  last bad line: ");
+        display_wrap(out, bad, 17, 4, session->display.columns);
+    }
+}
+
 /* --- An app ---------------------------------------------------------------------------------- */
 
 static enum paint paint_of_state(const char *state)
@@ -281,6 +308,7 @@ enum exit_code verb_status(struct session *session)
         return session_print_json(session, body, false);
     print_node(session, body);
     print_publish(session, field_object(body, "publish"));
+    print_statsd(session, field_object(body, "statsd"));
     for (size_t i = 0; r == 0 && i < field_items(body, "apps"); i++)
         r = print_app(session, field_item(body, "apps", i));
     if (r < 0)

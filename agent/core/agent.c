@@ -26,7 +26,7 @@
 
 struct agent {
     sd_event *event;
-    struct agent_inheritance inheritance;
+    struct inheritance inheritance;
     struct config *config;
     struct ledger *ledger;
     struct link *link;
@@ -298,7 +298,7 @@ static void on_config(struct agent *agent, int fd)
 static int reload(char *why, size_t why_size, void *userdata)
 {
     struct agent *agent = userdata;
-    const struct agent_inheritance *files = &agent->inheritance;
+    const struct inheritance *files = &agent->inheritance;
     CLEANUP(config_image_freep) struct config_image *image = NULL;
     CLEANUP(config_freep) struct config *config = NULL;
     char error[CONFIG_ERROR_MAX], text[CONFIG_ERROR_MAX + 64];
@@ -384,6 +384,8 @@ static void begin_to_serve(struct agent *agent)
     (void) agent_on_refresh(NULL, agent);
     for (size_t i = 0; i < agent->inheritance.n_health_fds && r >= 0; i++)
         r = health_listen(agent->health, agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_statsd_fds && r >= 0; i++)
+        r = observer_listen_statsd(agent->observer, agent->inheritance.statsd_fds[i]);
     for (size_t i = 0; i < agent->inheritance.n_prometheus_fds && r >= 0; i++)
         r = prometheus_server_listen(agent->prometheus, agent->inheritance.prometheus_fds[i]);
     if (r >= 0 && agent->inheritance.control_fd >= 0)
@@ -458,6 +460,11 @@ static struct http_response *get_health(void *userdata)
     return health_response(((struct agent *) userdata)->health);
 }
 
+static const struct statsd *get_statsd(void *userdata)
+{
+    return observer_statsd(((struct agent *) userdata)->observer);
+}
+
 static int print_bodies(struct buffer *out, void *userdata)
 {
     return observer_print_bodies(((struct agent *) userdata)->observer, out);
@@ -495,7 +502,7 @@ static int new_modules(struct agent *agent)
     const struct workers_owner workers_owner = {on_worker, on_worker_gone, refresh_later, agent};
     const struct observer_owner observer_owner = {get_supervisor, on_tick, agent};
     const struct control_owner control_owner = {
-        get_snapshot,      get_config, get_events,       get_health, print_bodies,
+        get_snapshot,      get_config, get_events,       get_health, get_statsd, print_bodies,
         get_log_directory, restart,    restart_progress, reload,     agent};
     int r;
 
@@ -527,7 +534,7 @@ static int new_modules(struct agent *agent)
     return control_new(&agent->control, agent->event, &control_owner);
 }
 
-int agent_new(struct agent **ret, sd_event *event, const struct agent_inheritance *take_inheritance)
+int agent_new(struct agent **ret, sd_event *event, const struct inheritance *take_inheritance)
 {
     CLEANUP(agent_freep) struct agent *agent = calloc(1, sizeof(*agent));
     char error[CONFIG_ERROR_MAX] = "";
@@ -585,17 +592,7 @@ struct agent *agent_free(struct agent *agent)
     ledger_free(agent->ledger);
     config_free(agent->config);
     free(agent->snapshot);
-    fd_close(agent->inheritance.link_fd);
-    fd_close(agent->inheritance.notify_fd);
-    fd_close(agent->inheritance.ledger_fd);
-    fd_close(agent->inheritance.config_fd);
-    fd_close(agent->inheritance.control_fd);
-    for (size_t i = 0; i < agent->inheritance.n_health_fds; i++)
-        fd_close(agent->inheritance.health_fds[i]);
-    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds; i++)
-        fd_close(agent->inheritance.prometheus_fds[i]);
-    for (size_t i = 0; i < agent->inheritance.n_statsd_fds; i++)
-        fd_close(agent->inheritance.statsd_fds[i]);
+    inheritance_done(&agent->inheritance);
     free(agent);
     return NULL;
 }

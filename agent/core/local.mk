@@ -5,6 +5,7 @@ agent_libcore_a_SOURCES = \
 	agent/core/agent.c agent/core/agent.h \
 	agent/core/commands.c agent/core/commands.h \
 	agent/core/config-changes.c agent/core/config-changes.h \
+	agent/core/inheritance.c agent/core/inheritance.h \
 	agent/core/ledger.c agent/core/ledger.h \
 	agent/core/link.c agent/core/link.h \
 	agent/core/log-files.c agent/core/log-files.h \

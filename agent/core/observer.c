@@ -3,6 +3,7 @@
 #include "agent/core/observer.h"
 
 #include "agent/core/sink.h"
+#include "agent/core/statsd-listener.h"
 #include "agent/observe/host-sampler.h"
 #include "agent/observe/process-sampler.h"
 #include "agent/publish/record.h"
@@ -11,6 +12,7 @@
 #include "common/base/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -34,6 +36,10 @@ struct observer {
     struct process_sampler *processes;
     struct windows *windows;
     struct sink *sink;
+    struct statsd *statsd; /* NULL: no socket */
+    struct statsd_listener *statsd_listener;
+    uint64_t statsd_unprinted;            /* series that found no room in a window */
+    uint64_t statsd_dropped_counted;      /* as of the last closed window */
     struct buffer record;                 /* the last closed window */
     struct publish_view counted;          /* as of the last closed window */
     struct process_view *views[APPS_MAX]; /* APP_SLOTS_MAX each; NULL: none */
@@ -141,6 +147,88 @@ static double mean_cpu_percent(const struct window *window)
     return cpu->count > 0 ? cpu->sum / (double) cpu->count : (double) NAN;
 }
 
+/* --- StatsD -------------------------------------------------------------------------------------
+ */
+
+static void view_statsd(const struct observer *observer, struct statsd_totals *ret)
+{
+    struct statsd_listener_counts listener;
+    struct statsd_counts counts;
+
+    *ret = (struct statsd_totals){.listens = observer->statsd};
+    if (!observer->statsd)
+        return;
+    statsd_counts(observer->statsd, &counts);
+    statsd_listener_counts(observer->statsd_listener, &listener);
+    ret->datagrams = listener.datagrams;
+    ret->lines = counts.lines;
+    ret->bad_lines = counts.bad_lines;
+    ret->over_series_max = counts.over_series_max;
+    ret->dropped = listener.dropped + observer->statsd_unprinted;
+    ret->series = counts.series;
+    ret->series_max = observer->config->statsd_series_max;
+    text_copy(ret->last_bad_line, sizeof(ret->last_bad_line), counts.last_bad_line);
+}
+
+static void count_statsd(struct observer *observer)
+{
+    struct statsd_totals totals;
+    uint64_t dropped;
+
+    view_statsd(observer, &totals);
+    if (!totals.listens)
+        return;
+    dropped = totals.bad_lines + totals.over_series_max + totals.dropped;
+    windows_count(observer->windows, METRIC_STATSD_DROPPED, WINDOW_NO_APP,
+                  (double) (dropped - MIN(observer->statsd_dropped_counted, dropped)));
+    observer->statsd_dropped_counted = dropped;
+}
+
+/* All series go into the one record; there is no second one. */
+struct one_record {
+    struct buffer *record;
+};
+
+static struct buffer *next_record(void *userdata)
+{
+    return TAKE(((struct one_record *) userdata)->record);
+}
+
+static void print_statsd(struct observer *observer, const struct window *window)
+{
+    struct one_record one = {&observer->record};
+    uint64_t dropped = 0;
+
+    if (!observer->statsd)
+        return;
+    statsd_close(observer->statsd, window->start_realtime_us, window->length_us, next_record, &one,
+                 &dropped);
+    observer->statsd_unprinted += dropped;
+    if (dropped > 0)
+        log_error("%" PRIu64 " StatsD series found no room in a window and are lost", dropped);
+}
+
+int observer_listen_statsd(struct observer *observer, int fd)
+{
+    const struct config *config = observer->config;
+    int r = 0;
+
+    if (!observer->statsd)
+        r = statsd_new(&observer->statsd, (const char *const *) config->statsd_dimensions,
+                       config->statsd_series_max);
+    if (r >= 0 && !observer->statsd_listener)
+        r = statsd_listener_new(&observer->statsd_listener, observer->event, observer->statsd);
+    return r < 0 ? r : statsd_listener_add(observer->statsd_listener, fd);
+}
+
+const struct statsd *observer_statsd(const struct observer *observer)
+{
+    return observer->statsd;
+}
+
+/* --- closing ------------------------------------------------------------------------------------
+ */
+
 /* The window as text, kept until the next. */
 static int print_window(struct observer *observer, const struct window *window)
 {
@@ -167,10 +255,12 @@ static void close_window(struct observer *observer)
             restarts[app] += supervisor_slot(supervisor, app, slot)->restarts;
     accounting_close(observer->accounting, observer->windows, restarts);
     count_publishing(observer);
+    count_statsd(observer);
 
     window = windows_close(observer->windows, clock_monotonic_us(), clock_realtime_us());
     if (print_window(observer, window) < 0)
         log_error("no memory for all of a window: the rest of it is lost");
+    print_statsd(observer, window);
     out = (struct sink_window){
         .text = observer->record.data,
         .length = observer->record.length,
@@ -270,6 +360,8 @@ struct observer *observer_free(struct observer *observer)
     if (!observer)
         return NULL;
     sd_event_source_disable_unref(observer->timer);
+    statsd_listener_free(observer->statsd_listener);
+    statsd_free(observer->statsd);
     sink_free(observer->sink);
     buffer_done(&observer->record);
     windows_free(observer->windows);
@@ -296,7 +388,12 @@ int observer_configure(struct observer *observer, const struct config *config)
                     clock_monotonic_us(), clock_realtime_us());
     if (r < 0)
         return r;
-    r = sink_configure(observer->sink, config);
+    r = observer->statsd
+            ? statsd_configure(observer->statsd, (const char *const *) config->statsd_dimensions,
+                               config->statsd_series_max)
+            : 0;
+    if (r >= 0)
+        r = sink_configure(observer->sink, config);
     if (r < 0)
         return r;
     observer->config = config; /* not before: the caller frees it if we fail */
@@ -311,6 +408,8 @@ int observer_configure(struct observer *observer, const struct config *config)
 void observer_finish(struct observer *observer, void (*done)(void *userdata), void *userdata)
 {
     (void) sd_event_source_set_enabled(observer->timer, SD_EVENT_OFF);
+    if (observer->statsd_listener)
+        statsd_listener_drain(observer->statsd_listener);
     sample(observer, clock_monotonic_us());
     close_window(observer);
     sink_finish(observer->sink, done, userdata);
@@ -371,4 +470,5 @@ void observer_view(const struct observer *observer, struct snapshot *snapshot)
         view_app(observer, &snapshot->apps[i], app);
     }
     sink_view(observer->sink, &snapshot->publish);
+    view_statsd(observer, &snapshot->statsd);
 }

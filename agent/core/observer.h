@@ -7,6 +7,7 @@
 
 #include "agent/core/accounting.h"
 #include "agent/core/snapshot.h"
+#include "agent/observe/statsd.h"
 
 #include <systemd/sd-event.h>
 
@@ -28,6 +29,11 @@ DEFINE_CLEANUP(struct observer *, observer_free)
 
 /* The same observer with another configuration; the open window is closed first. */
 int observer_configure(struct observer *observer, const struct config *config);
+
+/* One more datagram socket for StatsD; it stays the caller's. 0 or a negative errno. */
+int observer_listen_statsd(struct observer *observer, int fd);
+/* Its series, for views; NULL where there is no socket. */
+const struct statsd *observer_statsd(const struct observer *observer);
 
 /* Before leaving: closes the open window, hands it over and lets the sink send what waits, for a
  * bounded time; then calls |done|, maybe from in here. It samples no more. */

@@ -95,6 +95,15 @@ struct publish_view {
     struct publish_error_view codes[PUBLISH_CODES_MAX + 1];
 };
 
+struct statsd_totals { /* since this core's start */
+    bool listens;      /* false: there is no socket, the rest means nothing */
+    uint64_t datagrams, lines;
+    uint64_t bad_lines, over_series_max;
+    uint64_t dropped; /* by the kernel, or for want of room in a window */
+    size_t series, series_max;
+    char last_bad_line[80];
+};
+
 struct snapshot {
     uint64_t taken_at_us; /* monotonic */
     uint64_t taken_realtime_us;
@@ -107,6 +116,7 @@ struct snapshot {
     struct sample_view host[METRIC_COUNT_];                 /* host and agent metrics */
     struct sample_view app_series[APPS_MAX][METRIC_COUNT_]; /* app metrics */
     struct publish_view publish;
+    struct statsd_totals statsd;
     size_t n_apps;
     struct app_view apps[APPS_MAX];
 };

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_BASE_US   UINT64_C(500000)
-#define RETRY_CAP_US    UINT64_C(30000000)
-#define LOG_AT_FAILURES 4u /* a late IMDS at boot is no news */
+#define ASK_AGAIN_BASE_US UINT64_C(500000)
+#define ASK_AGAIN_CAP_US  UINT64_C(30000000)
+#define LOG_AT_FAILURES   4u /* a late IMDS at boot is no news */
 
 enum step { STEP_REGION, STEP_INSTANCE, STEP_GROUP_TAG, STEP_GROUP_CALL, STEP_KNOWN };
 
@@ -61,7 +61,7 @@ static void skip_known(struct identity *identity)
 
 static void failed(struct identity *identity, const char *what, const char *why)
 {
-    static const struct backoff backoff = {RETRY_BASE_US, RETRY_CAP_US};
+    static const struct backoff backoff = {ASK_AGAIN_BASE_US, ASK_AGAIN_CAP_US};
     uint64_t wait_us = backoff_wait_us(&backoff, identity->failures++, random_u64());
 
     snprintf(identity->why, sizeof(identity->why), "%s is not known yet: %s", what, why);

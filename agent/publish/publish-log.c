@@ -81,7 +81,7 @@ enum publish_log_news publish_log_result(struct publish_log *log, const struct a
     }
     log->errors++;
     count_code(log, code);
-    snprintf(error, sizeof(error), "%.40s%s%.90s%s%.20s", code, result->message[0] ? ": " : "",
+    snprintf(error, sizeof(error), "%.40s%s%.60s%s%.36s", code, result->message[0] ? ": " : "",
              result->message, result->request_id[0] ? ", request " : "", result->request_id);
     /* Request ids differ each time; what stands before them is the news. */
     same = strncmp(log->last_error, code, strlen(code)) == 0;

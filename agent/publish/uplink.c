@@ -13,9 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define SERVICE              "monitoring"
-#define ENDPOINT_ENVIRONMENT "CLOUDWATCH"
-
 struct uplink {
     sd_event *event;
     char host_name[CONFIG_STRING_MAX + 1];
@@ -143,29 +140,23 @@ const char *uplink_credentials_source(const struct uplink *uplink)
 
 static int renew_client(struct uplink *uplink)
 {
-    const struct endpoint_query query = {
-        .service = SERVICE,
-        .environment = ENDPOINT_ENVIRONMENT,
-        .region = identity_region(uplink->identity),
-        .override = uplink->endpoint,
-    };
-    struct aws_client_options options = {
+    const struct cloudwatch_options options = {
         .event = uplink->event,
         .http = uplink->http,
         .credentials = uplink->credentials,
-        .service = SERVICE,
-        .region = query.region,
-        .attempts_max = 1,
+        .region = identity_region(uplink->identity),
+        .endpoint = uplink->endpoint,
+        .attempts_max = 1, /* the flush plan decides on trying again */
         .getenv_function = process_getenv,
     };
     struct aws_client *client = NULL;
-    int r = endpoint_resolve(&query, process_getenv, NULL, &options.endpoint);
+    int r = cloudwatch_client_new(&client, &options);
 
-    if (r >= 0)
-        r = aws_client_new(&client, &options);
     if (r < 0)
-        return r;
-    log_info("metrics go to %s", options.endpoint.url);
+        return log_warning_errno(-r,
+                                 "can't send metrics: publish.region \"%s\", "
+                                 "publish.endpoint \"%s\": %m",
+                                 options.region, options.endpoint);
     aws_client_free(uplink->client);
     uplink->client = client;
     uplink->client_stale = false;

@@ -105,9 +105,10 @@ static void on_metrics(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
 
-    respond_json(
-        request, 200,
-        metrics_json(owner->snapshot(owner->userdata), owner->config(owner->userdata)->window_s));
+    respond_json(request, 200,
+                 metrics_json(owner->snapshot(owner->userdata),
+                              owner->config(owner->userdata)->window_s,
+                              owner->statsd(owner->userdata)));
 }
 
 static void on_bodies(struct http_request *request, void *userdata)

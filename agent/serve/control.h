@@ -19,6 +19,7 @@
 #pragma once
 
 #include "agent/core/snapshot.h"
+#include "agent/observe/statsd.h"
 #include "agent/serve/control-request.h"
 #include "agent/supervise/events.h"
 #include "common/base/json.h"
@@ -34,6 +35,7 @@ struct control_owner {
     const struct config *(*config)(void *userdata);
     const struct event_ring *(*events)(void *userdata);
     struct http_response *(*health)(void *userdata);
+    const struct statsd *(*statsd)(void *userdata); /* NULL: it listens nowhere */
     /* Appends the bodies of the last full window, as a JSON array. 0, -EAGAIN before the first, or
      * a negative errno. */
     int (*print_bodies)(struct buffer *out, void *userdata);

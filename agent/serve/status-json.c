@@ -136,6 +136,21 @@ static struct json_object *publish_json(const struct snapshot *snapshot)
     return object;
 }
 
+static struct json_object *statsd_json(const struct statsd_totals *statsd)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_add_u64(object, "datagrams", statsd->datagrams);
+    json_add_u64(object, "lines", statsd->lines);
+    json_add_u64(object, "bad_lines", statsd->bad_lines);
+    json_add_u64(object, "over_series_max", statsd->over_series_max);
+    json_add_u64(object, "dropped", statsd->dropped);
+    json_add_u64(object, "series", statsd->series);
+    json_add_u64(object, "series_max", statsd->series_max);
+    add_text_or_null(object, "last_bad_line", statsd->last_bad_line);
+    return object;
+}
+
 struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory)
 {
     struct json_object *object = new_versioned(), *holder = json_object_new_object();
@@ -159,6 +174,7 @@ struct json_object *status_json(const struct snapshot *snapshot, const char *log
         json_object_array_add(apps, app_json(snapshot, &snapshot->apps[i]));
     json_add(object, "apps", apps);
     json_add(object, "publish", publish_json(snapshot));
+    json_add(object, "statsd", snapshot->statsd.listens ? statsd_json(&snapshot->statsd) : NULL);
     return object;
 }
 
@@ -192,7 +208,26 @@ static void add_metric(struct json_object *metrics, enum metric metric, const ch
     json_object_array_add(metrics, object);
 }
 
-struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s)
+static void add_statsd(const struct statsd_view *view, void *userdata)
+{
+    struct json_object *object = json_object_new_object(), *window = json_object_new_object();
+
+    json_add_string(object, "name", view->name);
+    json_add_string(object, "app", NULL);
+    json_add_string(object, "dimensions", view->dimensions);
+    json_add_string(object, "unit", view->unit);
+    json_add_string(object, "scope", "statsd");
+    json_add(object, "last", NULL);
+    add_number(window, "minimum", view->minimum, 3);
+    add_number(window, "maximum", view->maximum, 3);
+    add_number(window, "sum", view->sum, 3);
+    json_add_u64(window, "count", view->count);
+    json_add(object, "window", view->count ? window : (json_object_put(window), NULL));
+    json_object_array_add(userdata, object);
+}
+
+struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s,
+                                 const struct statsd *statsd)
 {
     struct json_object *object = new_versioned(), *metrics = json_object_new_array();
 
@@ -205,6 +240,8 @@ struct json_object *metrics_json(const struct snapshot *snapshot, unsigned windo
             if (metric_info(metric)->scope == METRIC_APP)
                 add_metric(metrics, metric, snapshot->apps[i].name,
                            &snapshot->app_series[i][metric]);
+    if (statsd)
+        statsd_each(statsd, add_statsd, metrics);
     json_add(object, "metrics", metrics);
     return object;
 }

@@ -187,6 +187,22 @@ def test_every_datagram_is_counted_or_dropped(statsd, storm):
     assert taken > 0
 
 
+def test_what_the_kernel_drops_is_counted(statsd):
+    """A core that doesn't read for a while: more comes than the socket holds."""
+    n = 40_000
+    daemon, client = statsd()
+    core = daemon.core_pid()
+    os.kill(core, signal.SIGSTOP)
+    for _ in range(n):
+        client.send("hits:1|c")
+    os.kill(core, signal.SIGCONT)
+    assert daemon.stop() == 0
+    taken = daemon.metric_sum("hits")
+    print(f"{n} datagrams: {taken:.0f} taken, {dropped(daemon):.0f} dropped")
+    assert taken + dropped(daemon) == n
+    assert taken > 0 and dropped(daemon) > 0
+
+
 def test_timers_quantiles(statsd):
     daemon, client = statsd()
     generator = random.Random(1)

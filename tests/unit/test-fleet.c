@@ -8,7 +8,7 @@
 #include "common/base/clock.h"
 #include "tests/unit/unit.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -73,7 +73,7 @@ static void test_many_codes(void **state)
         struct aws_result one = result(-EREMOTEIO, "", "");
         char text[PUBLISH_LOG_TEXT_MAX];
 
-        snprintf(one.code, sizeof(one.code), "Code%d%090d", i % 20, 0);
+        snprintf(one.code, sizeof(one.code), "Code%d%080d", i % 20, 0);
         publish_log_result(&log, &one, NOW_US, text);
     }
     publish_log_view(&log, &view, 0);
