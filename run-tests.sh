@@ -12,6 +12,7 @@ set -euo pipefail
 source_dir=$(cd "$(dirname "$0")" && pwd)
 . "$source_dir/scripts/requirements.sh"
 . "$source_dir/scripts/build.sh"
+. "$source_dir/scripts/python-peers.sh"
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 SANITIZERS=(--enable-werror --enable-asan --enable-ubsan)
 UNIT_LIMIT_S=600
@@ -185,11 +186,12 @@ PYTHON
 part_integration() {
   local status=0 kind name reason
   requirements_install "$logs/packages.log" build unit python || return
+  python_peers "$logs/python-peers.log" || return
   build_sanitized || return
   build_plain || return
   AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir PYTHONDONTWRITEBYTECODE=1 \
     STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
-    timeout -k 10 "$INTEGRATION_LIMIT_S" "$PYTHON" -m pytest -v --color=no --tb=short \
+    timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short \
     --junitxml="$logs/integration.xml" "$source_dir/tests/integration" || status=$?
   [ -s "$logs/integration.xml" ] || return 1
   while IFS=' ' read -r kind name reason; do

@@ -23,9 +23,11 @@ build   pc:json-c                 libjson-c-dev          json-c-devel           
 build   pc:libmicrohttpd          libmicrohttpd-dev      libmicrohttpd-devel     HTTP server
 build   pc:sqlite3                libsqlite3-dev         sqlite-devel            store of the visitor board
 build   pc:libcurl                libcurl4-openssl-dev   libcurl-devel           HTTP client
+build   pc:libcrypto              libssl-dev             openssl-devel           hashes
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
+unit    cmd:openssl            openssl                openssl                 makes certificates for tests
 unit    cmd:mandoc                mandoc                 -                       checks the manual pages
 fuzz    cmd:clang                 clang                  clang                   compiles the fuzz targets
 fuzz    clang:fuzzer              libclang-rt-dev        compiler-rt             libFuzzer
@@ -36,6 +38,7 @@ checks  cmd:cppcheck              cppcheck               -                      
 checks  cmd:shellcheck            shellcheck             -                       checks the scripts
 checks  cmd:git                   git                    git                     lists the files
 python  py:pytest                 python3-pytest         python3-pytest          integration tests
+python  py:ensurepip              python3-venv           python3-libs            their peers, in an environment of their own
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container

@@ -14,7 +14,8 @@ EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \
 	tests/system/guest/container_tests.py tests/system/guest/runner.py \
 	tests/system/guest/unit.py tests/system/guest/vm_tests.py
-EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/requirements.sh \
+EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/python-peers.sh scripts/requirements.sh \
+	tests/integration/requirements.txt \
 	tests/checks/check-clang tests/checks/check-cppcheck tests/checks/check-dist \
 	tests/checks/check-format tests/checks/check-layering \
 	tests/checks/check-paths tests/checks/check-shellcheck tests/checks/check-size \
@@ -34,4 +35,5 @@ tests_tools_delay_worker_SOURCES = tests/tools/delay-worker.c
 tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_delay_worker_LDADD = $(NET_LIBS)
 EXTRA_DIST += tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_numbers.py \
-	tests/integration/test_prometheus.py tests/integration/test_statsd.py tests/integration/test_storms.py tests/integration/test_terminal.py
+	tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
+	tests/integration/test_storms.py tests/integration/test_terminal.py

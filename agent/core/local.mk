@@ -5,12 +5,16 @@ agent_libcore_a_SOURCES = \
 	agent/core/agent.c agent/core/agent.h \
 	agent/core/commands.c agent/core/commands.h \
 	agent/core/config-changes.c agent/core/config-changes.h \
+	agent/core/inheritance.c agent/core/inheritance.h \
 	agent/core/ledger.c agent/core/ledger.h \
 	agent/core/link.c agent/core/link.h \
 	agent/core/log-files.c agent/core/log-files.h \
 	agent/core/observer.c agent/core/observer.h \
+	agent/core/sink.c agent/core/sink.h \
 	agent/core/snapshot.c agent/core/snapshot.h \
 	agent/core/statsd-listener.c agent/core/statsd-listener.h
+# Who the node is; the lifecycle work joins it.
+agent_libcore_a_SOURCES += agent/lifecycle/identity.c agent/lifecycle/identity.h
 agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
 
 core_libs = \

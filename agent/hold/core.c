@@ -120,6 +120,7 @@ static pid_t core_spawn(struct core *core, int peer_fd)
                           .cgroup_fd = -1};
     if (journal)
         spawn_add(&spawn, "JOURNAL_STREAM=%s", journal);
+    spawn_add_aws(&spawn);
     spawn_give(&spawn, FDNAME_LINK, peer_fd);
     spawn_give(&spawn, FDNAME_NOTIFY, holder->notify_fd);
     spawn_give(&spawn, FDNAME_LEDGER, holder->ledger_fd);

@@ -136,3 +136,26 @@ const char *body_end(struct body *body, size_t *ret_length)
     *ret_length = body->text.length;
     return body->text.data;
 }
+
+int body_print_all(const struct body_settings *settings, const char *record, size_t length,
+                   struct buffer *out)
+{
+    size_t offset = 0;
+    int r = buffer_append(out, "[", 1);
+
+    for (unsigned n = 0; offset < length && r >= 0; n++) {
+        struct body body;
+        const char *text;
+        size_t text_length;
+
+        body_begin(&body, settings);
+        r = body_add(&body, record, length, &offset, NULL);
+        text = r < 0 ? NULL : body_end(&body, &text_length);
+        if (text && n > 0)
+            buffer_append(out, ",", 1);
+        if (text)
+            r = buffer_append(out, text, text_length);
+        body_done(&body);
+    }
+    return r < 0 ? r : buffer_append(out, "]", 1);
+}

@@ -23,17 +23,19 @@ struct endpoint_query {
     const char *override; /* from the configuration; NULL or "": none. Wins over the environment */
 };
 
-struct endpoint {
-    char url[ENDPOINT_URL_MAX]; /* "https://monitoring.eu-west-1.amazonaws.com", no slash at the end
-                                 */
+struct endpoint {                     /* where a path goes: |url|, |base_path|, the path */
+    char url[ENDPOINT_URL_MAX];       /* "https://monitoring.eu-west-1.amazonaws.com", no slash at
+                                         the end */
     char host[ENDPOINT_URL_MAX];      /* as in Host: and in the signature: with a port if not the
                                          scheme's */
-    char base_path[ENDPOINT_URL_MAX]; /* of an overridden URL with a path; "" is "/" */
+    char base_path[ENDPOINT_URL_MAX]; /* of an overridden URL with a path, "/base", no slash at the
+                                         end; "": none */
     bool overridden;
 };
 
 /* 0; -EINVAL for what is no Region (letters, digits, dashes: it goes into a host name) or no
- * http(s) URL; -ENODATA without a Region and without an override. */
+ * http(s) URL (a query, a fragment and a user are refused); -ENODATA without a Region and without
+ * an override; -EOPNOTSUPP for S3 with FIPS in China, where there is none. */
 int endpoint_resolve(const struct endpoint_query *query, endpoint_getenv getenv_function,
                      void *userdata, struct endpoint *ret);
 

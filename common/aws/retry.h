@@ -40,15 +40,19 @@ void retry_bucket_init(struct retry_bucket *bucket);
 struct retry {                   /* of one request */
     struct retry_bucket *bucket; /* shared by a client's requests */
     unsigned attempts_max;
-    unsigned attempts; /* made */
+    unsigned attempts; /* made, and known to have failed or succeeded */
+    unsigned retries;  /* that took tokens: the exponent of the backoff */
     unsigned taken;    /* tokens that the last retry took */
     bool refreshed, corrected;
 };
+/* |attempts_max| 0: RETRY_ATTEMPTS_DEFAULT. */
 void retry_begin(struct retry *retry, struct retry_bucket *bucket, unsigned attempts_max);
 
 /*
  * An attempt has failed. Returns whether to try again, and when: |ret_wait_us| from now.
  * |retry_after_us|: the answer's x-amz-retry-after (milliseconds there) or Retry-After; 0: none.
+ * RETRY_EXPIRED and RETRY_SKEWED are tried again at once, one time each, take no tokens and don't
+ * count against |attempts_max|: they cure the request, and load nothing.
  */
 bool retry_next(struct retry *retry, enum retry_class retry_class, uint64_t retry_after_us,
                 uint64_t random, uint64_t *ret_wait_us);

@@ -29,9 +29,11 @@ struct sigv4_request { /* borrowed */
     const char *method;
     const char *host;  /* with ":port" where it isn't the scheme's own */
     const char *path;  /* as it goes on the wire, percent-encoded; "" is "/" */
-    const char *query; /* as on the wire, without "?"; NULL or "": none. Sorted here */
-    const char *const
-        *headers; /* "Name: value", NULL at the end: signed besides host and x-amz-* */
+    const char *query; /* as on the wire, without "?"; NULL or "": none. Sorted here; what is not
+                          percent-encoded but should be is signed as if it were */
+    /* "Name: value", NULL at the end: signed besides those made here, which must not be among them
+     * (Host, Authorization, X-Amz-Date, -Security-Token, -Content-Sha256). */
+    const char *const *headers;
     const void *body;
     size_t body_length;
     const char *payload_hash; /* NULL: of |body|; or hex, or SIGV4_UNSIGNED_PAYLOAD */
@@ -44,14 +46,17 @@ struct sigv4_request { /* borrowed */
 
 /*
  * Appends the headers to add, each "Name: value" with a NUL behind it: X-Amz-Date, with a token
- * X-Amz-Security-Token, for S3 X-Amz-Content-Sha256, and Authorization. 0, -EINVAL (a header
- * without a name, too many, no region), -ENOBUFS, -ENOMEM or -ELIBACC.
+ * X-Amz-Security-Token, for S3 X-Amz-Content-Sha256, and Authorization. 0; -EINVAL: what can't be
+ * signed (a header without a name, too many headers or parameters, no Region, a path not from the
+ * root or with '?' in it, keys or a host with blanks or controls); -ENOBUFS, -ENOMEM or -ELIBACC.
+ * Appends nothing on failure; so do the others here.
  */
 int sigv4_sign(const struct sigv4_request *request, const struct sigv4_keys *keys,
                struct buffer *ret_headers);
 
-/* Appends the query, signed, without "?": what was in |query|, then X-Amz-Algorithm and its like.
- * |expires_s| up to SIGV4_PRESIGN_MAX_S, else -ERANGE. */
+/* Appends the query, signed, without "?": what was in |query|, encoded, then X-Amz-Algorithm and
+ * its like. |expires_s| from 1 to SIGV4_PRESIGN_MAX_S, else -ERANGE. Headers that are signed have
+ * to be sent. For S3 the payload is unsigned if |payload_hash| is NULL. */
 int sigv4_presign(const struct sigv4_request *request, const struct sigv4_keys *keys,
                   uint32_t expires_s, struct buffer *ret_query);
 

@@ -9,6 +9,7 @@ common_libbase_a_SOURCES = \
 	common/base/files.c common/base/files.h \
 	common/base/histogram.c common/base/histogram.h \
 	common/base/json.c common/base/json.h \
+	common/base/library.c common/base/library.h \
 	common/base/listen.c common/base/listen.h \
 	common/base/log.c common/base/log.h \
 	common/base/macro.h \
@@ -42,6 +43,7 @@ base_tests = \
 	tests/unit/test-files \
 	tests/unit/test-histogram \
 	tests/unit/test-json \
+	tests/unit/test-library \
 	tests/unit/test-listen \
 	tests/unit/test-log \
 	tests/unit/test-scoreboard \
@@ -67,6 +69,8 @@ tests_unit_test_histogram_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_histogram_LDADD = $(base_test_ldadd)
 tests_unit_test_json_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_json_LDADD = $(base_test_ldadd) $(JSON_C_LIBS)
+tests_unit_test_library_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_library_LDADD = $(base_test_ldadd)
 tests_unit_test_listen_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_listen_LDADD = $(base_test_ldadd)
 tests_unit_test_log_CPPFLAGS = $(base_test_cppflags)

@@ -100,6 +100,21 @@ void spawn_add(struct spawn *spawn, const char *format, ...)
     spawn->environment[spawn->n_environment++] = item;
 }
 
+void spawn_add_aws(struct spawn *spawn)
+{
+    static const char *const prefixes[] = {
+        "AWS_",        "HOME=",       "HTTPS_PROXY=",   "https_proxy=",
+        "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=",     "all_proxy=",
+        "NO_PROXY=",   "no_proxy=",   "SSL_CERT_FILE=", "SSL_CERT_DIR=",
+    };
+    const size_t room = 16; /* for the caller's own */
+
+    for (char **item = environ; *item && spawn->n_environment + room < SPAWN_ENV_MAX; item++)
+        for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+            if (strncmp(*item, prefixes[i], strlen(prefixes[i])) == 0)
+                spawn_add(spawn, "%s", *item);
+}
+
 void spawn_give(struct spawn *spawn, const char *name, int fd)
 {
     size_t used = strlen(spawn->fd_names);

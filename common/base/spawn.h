@@ -68,6 +68,11 @@ int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 
 /* Adds "NAME=value"; if NAME is there already, nothing. */
 void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Passes on what AWS's tools and libcurl read in this process's environment, as much as there is
+ * room for: for the core alone. Workers get what their app's configuration says, and no
+ * credentials.
+ */
+void spawn_add_aws(struct spawn *spawn);
 /* The next of the child's LISTEN_FDS, by its name in LISTEN_FDNAMES. To be called before others are
  * put into |fds|. */
 void spawn_give(struct spawn *spawn, const char *name, int fd);
