@@ -163,6 +163,19 @@ static void test_counts(void **state)
     assert_string_equal(counts.last_bad_line, "b_:_[31m|c");
 }
 
+static void test_cut_datagrams(void **state)
+{
+    CLEANUP(statsd_freep) struct statsd *statsd = new_statsd(no_dimensions, 10);
+    static const char *const cut[] = {"a:1|c\na:100|c", "a:100|c", "a:1|c\n", "\n\n", "\na:1|c\nb"};
+    struct statsd_counts counts;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cut); i++)
+        statsd_feed_cut(statsd, cut[i], strlen(cut[i]));
+    statsd_counts(statsd, &counts);
+    assert_int_equal(counts.lines, 3);
+    assert_int_equal(counts.bad_lines, ARRAY_SIZE(cut)); /* something was lost of each */
+}
+
 /* Who was silent for long makes room; a gauge, which may be relative, later. */
 static void test_idle_series_lose_their_place(void **state)
 {
@@ -351,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_gauge_outlives_window),
         cmocka_unit_test(test_gauge_stays_in_range),
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_cut_datagrams),
         cmocka_unit_test(test_idle_series_lose_their_place),
         cmocka_unit_test(test_set_stays_at_its_limit),
         cmocka_unit_test(test_distribution_is_cut),
