@@ -26,6 +26,7 @@ build   pc:libcrypto              libssl-dev             openssl-devel          
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
+unit    cmd:openssl            openssl                openssl                 makes certificates for tests
 unit    cmd:mandoc                mandoc                 -                       checks the manual pages
 fuzz    cmd:clang                 clang                  clang                   compiles the fuzz targets
 fuzz    clang:fuzzer              libclang-rt-dev        compiler-rt             libFuzzer

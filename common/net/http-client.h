@@ -7,6 +7,9 @@
  * doesn't pay for it. Connections are kept alive. Proxies and CA bundles come from the standard
  * environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY, AWS_CA_BUNDLE, SSL_CERT_FILE). Redirects are not
  * followed. It knows nothing of signing or retrying (common/aws/).
+ *
+ * No request is ever sent twice, whatever its method: not even on a kept connection that the server
+ * closes at that moment, as libcurl would by itself. That is -ECONNRESET with |sent|.
  */
 #pragma once
 
@@ -50,16 +53,18 @@ struct http_client_response { /* borrowed from the client, for the callback only
     const char *error_text;
     bool sent; /* whether any byte of the request may have reached the server: false is certain */
     unsigned status;  /* 0: no status line came; may be set besides an error (-EBADMSG) */
-    const char *body; /* never NULL; NUL behind its end */
+    const char *body; /* never NULL; NUL behind its end; besides an error what had come of it */
     size_t body_length;
     const struct http_client_call *call; /* for http_client_header() */
 };
 
+/* May start and cancel calls (to cancel the one that ended does nothing) and free the client. */
 typedef void (*http_client_done)(const struct http_client_response *response, void *userdata);
 
-/* Loads nothing yet. |user_agent| is copied. */
+/* Loads nothing yet; certificates are chosen when it does. |user_agent| is copied. */
 int http_client_new(struct http_client **ret, sd_event *event, const char *user_agent);
-/* Ends calls under way: their callbacks come with -ECANCELED before it returns. */
+/* Ends calls under way: their callbacks come with -ECANCELED before it returns. Within them nothing
+ * can be started any more (-ECANCELED). */
 struct http_client *http_client_free(struct http_client *client);
 DEFINE_CLEANUP(struct http_client *, http_client_free)
 
