@@ -22,6 +22,7 @@ build   pc:json-c                 libjson-c-dev          json-c-devel           
 build   pc:libmicrohttpd          libmicrohttpd-dev      libmicrohttpd-devel     HTTP server
 build   pc:sqlite3                libsqlite3-dev         sqlite-devel            store of the visitor board
 build   pc:libcurl                libcurl4-openssl-dev   libcurl-devel           HTTP client
+build   pc:zlib                   zlib1g-dev             zlib-devel              compresses the spool
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
