@@ -24,6 +24,7 @@ build   pc:libmicrohttpd          libmicrohttpd-dev      libmicrohttpd-devel    
 build   pc:sqlite3                libsqlite3-dev         sqlite-devel            store of the visitor board
 build   pc:libcurl                libcurl4-openssl-dev   libcurl-devel           HTTP client
 build   pc:libcrypto              libssl-dev             openssl-devel           hashes
+build   pc:zlib                   zlib1g-dev             zlib-devel              gzip of what is published
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer

@@ -19,8 +19,9 @@ agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(M
 
 core_libs = \
 	agent/libcore.a agent/libserve.a agent/libsupervise.a agent/libpublish.a agent/libobserve.a \
-	agent/libpublish.a agent/libcore.a agent/libmessages.a common/libnet.a common/libschema.a common/libbase.a \
-	$(MICROHTTPD_LIBS) $(JSON_C_LIBS) $(LIBCONFIG_LIBS) $(SYSTEMD_LIBS) -lm
+	agent/libpublish.a agent/libcore.a agent/libmessages.a common/libaws.a common/libnet.a \
+	common/libschema.a common/libbase.a \
+	$(MICROHTTPD_LIBS) $(JSON_C_LIBS) $(LIBCONFIG_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS) -lm
 
 pkglibexec_PROGRAMS += agentd-core
 agentd_core_SOURCES = agent/core/main.c

@@ -22,6 +22,7 @@ struct socket {
     struct statsd_listener *listener;
     sd_event_source *source;
     int fd;
+    uint32_t dropped_before; /* it was added */
 };
 
 struct statsd_listener {
@@ -36,19 +37,6 @@ struct statsd_listener {
     char buffers[STATSD_BATCH][STATSD_DATAGRAM_MAX]; /* only pages that are used cost memory */
 };
 
-/* The end of a cut one may be half a line, "hits:1" of "hits:100|c". */
-static void feed(struct statsd_listener *listener, const char *data, size_t length, bool is_cut)
-{
-    listener->datagrams++;
-    listener->cut += is_cut;
-    if (is_cut) {
-        const char *end = memrchr(data, '\n', length);
-
-        length = end ? (size_t) (end - data) : 0;
-    }
-    statsd_feed(listener->statsd, data, length);
-}
-
 /* Datagrams read, 0 if there were none. */
 static unsigned read_batch(struct statsd_listener *listener, int fd)
 {
@@ -58,9 +46,14 @@ static unsigned read_batch(struct statsd_listener *listener, int fd)
         log_warning_errno(errno, "can't read from a StatsD socket, trying on: %m");
         listener->read_error_logged = true;
     }
-    for (int i = 0; i < n; i++)
-        feed(listener, listener->buffers[i], listener->messages[i].msg_len,
-             listener->messages[i].msg_hdr.msg_flags & MSG_TRUNC);
+    for (int i = 0; i < n; i++) {
+        bool is_cut = listener->messages[i].msg_hdr.msg_flags & MSG_TRUNC;
+
+        (is_cut ? statsd_feed_cut : statsd_feed)(listener->statsd, listener->buffers[i],
+                                                 listener->messages[i].msg_len);
+        listener->cut += is_cut;
+    }
+    listener->datagrams += n > 0 ? (uint64_t) n : 0;
     return n > 0 ? (unsigned) n : 0;
 }
 
@@ -112,23 +105,6 @@ struct statsd_listener *statsd_listener_free(struct statsd_listener *listener)
     return NULL;
 }
 
-int statsd_listener_add(struct statsd_listener *listener, int fd)
-{
-    struct socket *socket = &listener->sockets[listener->n_sockets];
-    int r;
-
-    if (listener->n_sockets == STATSD_LISTENERS_MAX)
-        return -ENOBUFS;
-    *socket = (struct socket){.listener = listener, .fd = fd};
-    r = sd_event_add_io(listener->event, &socket->source, fd, EPOLLIN, statsd_listener_on_io,
-                        socket);
-    if (r < 0)
-        return r;
-    listener->n_sockets++; /* from here on its source is freed with it */
-    (void) sd_event_source_set_description(socket->source, "statsd");
-    return sd_event_source_set_priority(socket->source, PRIORITY);
-}
-
 /* From the socket itself: SO_RXQ_OVFL says it only with the next datagram that is read, which may
  * never come. 0 where the kernel doesn't say. */
 static uint32_t dropped_of(int fd)
@@ -138,6 +114,23 @@ static uint32_t dropped_of(int fd)
 
     return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &size) == 0 ? memory[SK_MEMINFO_DROPS]
                                                                       : 0;
+}
+
+int statsd_listener_add(struct statsd_listener *listener, int fd)
+{
+    struct socket *socket = &listener->sockets[listener->n_sockets];
+    int r;
+
+    if (listener->n_sockets == STATSD_LISTENERS_MAX)
+        return -ENOBUFS;
+    *socket = (struct socket){.listener = listener, .fd = fd, .dropped_before = dropped_of(fd)};
+    r = sd_event_add_io(listener->event, &socket->source, fd, EPOLLIN, statsd_listener_on_io,
+                        socket);
+    if (r < 0)
+        return r;
+    listener->n_sockets++; /* from here on its source is freed with it */
+    (void) sd_event_source_set_description(socket->source, "statsd");
+    return sd_event_source_set_priority(socket->source, PRIORITY);
 }
 
 static uint64_t receive_buffer_of(int fd)
@@ -156,7 +149,9 @@ void statsd_listener_counts(const struct statsd_listener *listener,
     for (size_t i = 0; i < listener->n_sockets; i++) {
         uint64_t bytes = receive_buffer_of(listener->sockets[i].fd);
 
-        ret->dropped += dropped_of(listener->sockets[i].fd);
+        /* The kernel's number wraps around, the difference doesn't mind. */
+        ret->dropped +=
+            (uint32_t) (dropped_of(listener->sockets[i].fd) - listener->sockets[i].dropped_before);
         ret->receive_buffer_bytes = i == 0 ? bytes : MIN(ret->receive_buffer_bytes, bytes);
     }
 }

@@ -21,11 +21,9 @@ struct statsd_listener;
 
 struct statsd_listener_counts {
     uint64_t datagrams; /* read by this core */
-    uint64_t cut;       /* of them, longer than STATSD_DATAGRAM_MAX: whole lines of it were taken */
-    /* Dropped by the kernel since the sockets were opened, by the holder: so it goes on over cores,
-     * and a difference to an earlier core's is right too. UDP only: a unix socket makes its sender
-     * wait. */
-    uint64_t dropped;
+    uint64_t cut;       /* of them, longer than STATSD_DATAGRAM_MAX; a bad line each */
+    uint64_t dropped;   /* by the kernel, since they were added here. UDP only: a unix socket makes
+                           its   sender wait. */
     uint64_t receive_buffer_bytes; /* of the smallest; as the kernel counts, twice what is usable */
 };
 

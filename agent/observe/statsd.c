@@ -330,6 +330,15 @@ void statsd_feed(struct statsd *statsd, const char *data, size_t length)
         feed_line(statsd, &line);
 }
 
+void statsd_feed_cut(struct statsd *statsd, const char *data, size_t length)
+{
+    const char *end = memrchr(data, '\n', length);
+    size_t whole = end ? (size_t) (end + 1 - data) : 0;
+
+    statsd_feed(statsd, data, whole);
+    note_bad_line(statsd, &(struct statsd_text){data + whole, length - whole});
+}
+
 /* --- a window's end -----------------------------------------------------------------------------
  */
 

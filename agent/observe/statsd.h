@@ -57,6 +57,9 @@ int statsd_configure(struct statsd *statsd, const char *const dimensions[], size
 
 /* One datagram; |data| need not end with a NUL and may be anything. */
 void statsd_feed(struct statsd *statsd, const char *data, size_t length);
+/* The beginning of one that was too long: its whole lines. The last may be half of one, "hits:1" of
+ * "hits:100|c", and is a bad line. */
+void statsd_feed_cut(struct statsd *statsd, const char *data, size_t length);
 
 /*
  * Closes the window: a line (record.h) for each series that saw something, appended to records that

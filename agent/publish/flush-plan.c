@@ -8,10 +8,10 @@
 #include <math.h>
 
 #define STRETCH_GROWTH   2.0
-#define STRETCH_RECOVERY 0.96 /* a success; back from 2 in 17 of them */
-#define STRETCH_NEAR_ONE 1.02
+#define STRETCH_RECOVERY 0.99 /* a success; back from 2 in 70 of them */
+#define STRETCH_NEAR_ONE 1.01
 #define BACKLOG_GROWTH   2u
-#define BACKLOG_RECOVERY 0.8 /* a success */
+#define BACKLOG_RECOVERY 0.9 /* a success */
 #define RANDOM_BITS_USED 53  /* what a double keeps */
 
 /* Uniform in [0, 1). */
@@ -82,7 +82,9 @@ void flush_plan_window(struct flush_plan *plan, double cpu_percent, uint64_t now
                        uint64_t now_realtime_us)
 {
     bool urgent = is_urgent(plan, cpu_percent) && plan->settings.flush_s == 0;
-    uint64_t at_us = urgent ? now_us + plan->settings.node % FLUSH_JITTER_US
+    uint64_t spread_us =
+        plan->stretch > 1 ? plan->settings.window_s * USEC_PER_SEC : FLUSH_JITTER_US;
+    uint64_t at_us = urgent ? now_us + plan->settings.node % spread_us
                             : next_own_moment(plan, now_us, now_realtime_us);
 
     plan->fresh_at_us = MIN(plan->fresh_at_us, at_us);
@@ -110,11 +112,18 @@ static void keep_distance(struct flush_plan *plan, uint64_t random, uint64_t now
             now_us + blurred((uint64_t) ((double) pace_us * plan->stretch), random);
 }
 
+/* From half the bound to all of it: a service that is down is not asked more often than that. */
+static uint64_t retry_wait_us(unsigned failures, uint64_t random)
+{
+    static const struct backoff backoff = {FLUSH_RETRY_BASE_US, FLUSH_RETRY_CAP_US};
+    uint64_t half_us = backoff_bound_us(&backoff, failures) / 2;
+
+    return half_us + (uint64_t) (fraction(random) * (double) half_us);
+}
+
 static void fresh_ended(struct flush_plan *plan, enum flush_outcome outcome, uint64_t random,
                         uint64_t now_us)
 {
-    static const struct backoff backoff = {FLUSH_RETRY_BASE_US, FLUSH_RETRY_CAP_US};
-
     /* After an outage all nodes come back together: none brings its backlog along at once. */
     if (outcome == FLUSH_SUCCEEDED && !plan->healthy)
         plan->backlog_at_us = now_us + (uint64_t) (fraction(random) * (double) plan->backlog_us);
@@ -128,7 +137,7 @@ static void fresh_ended(struct flush_plan *plan, enum flush_outcome outcome, uin
         keep_distance(plan, random, now_us);
         return;
     }
-    plan->not_before_us = now_us + backoff_wait_us(&backoff, plan->failures++, random);
+    plan->not_before_us = now_us + retry_wait_us(plan->failures++, random);
     if (outcome == FLUSH_THROTTLED) {
         plan->stretch = fmin(plan->stretch * STRETCH_GROWTH, FLUSH_STRETCH_MAX);
         keep_distance(plan, random, now_us);

@@ -12,8 +12,9 @@
  *
  * The moment comes from the node's name, so that a fleet spreads itself evenly and a node doesn't
  * wander. CloudWatch's quota is of an account and Region (500 requests a second): a node that is
- * throttled stretches its pace, and takes it back slowly while all goes well. A request that failed
- * otherwise is tried again with full-jitter backoff.
+ * throttled stretches its pace, gives up meeting the others at a window's end, and takes both back
+ * slowly while all goes well. A request that failed
+ * otherwise is tried again with backoff.
  */
 #pragma once
 
@@ -28,12 +29,12 @@
 #define FLUSH_JUMP_POINTS   15.0
 #define FLUSH_HOLD_WINDOWS  3u
 #define FLUSH_STRETCH_MAX   64.0
-#define FLUSH_RETRY_BASE_US UINT64_C(1000000)
+#define FLUSH_RETRY_BASE_US UINT64_C(10000000)
 #define FLUSH_RETRY_CAP_US  UINT64_C(60000000)
 /* Between requests of the backlog: begins with the first, goes down to the least while they
  * succeed. */
-#define FLUSH_BACKLOG_US       UINT64_C(30000000)
-#define FLUSH_BACKLOG_LEAST_US UINT64_C(5000000)
+#define FLUSH_BACKLOG_US       UINT64_C(60000000)
+#define FLUSH_BACKLOG_LEAST_US UINT64_C(10000000)
 #define FLUSH_BACKLOG_MOST_US  UINT64_C(600000000)
 #define FLUSH_NEVER            UINT64_MAX
 

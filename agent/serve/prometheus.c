@@ -181,11 +181,43 @@ static void print_publisher(struct printer *printer)
     begin_family(printer, "publish_errors_total", "counter",
                  metric_info(METRIC_PUBLISH_ERRORS)->help);
     print_count(printer, "", &no_labels, publish->errors);
-    if (publish->last_success_realtime_us == 0)
-        return;
     begin_family(printer, "publish_last_success_timestamp_seconds", "gauge",
                  "When a window was last written or sent.");
-    print_number(printer, "", &no_labels, (double) publish->last_success_realtime_us / SECONDS);
+    if (publish->last_success_realtime_us)
+        print_number(printer, "", &no_labels, (double) publish->last_success_realtime_us / SECONDS);
+    if (publish->sink != CONFIG_SINK_CLOUDWATCH)
+        return;
+    begin_family(printer, "publish_ambiguous_total", "counter",
+                 metric_info(METRIC_PUBLISH_AMBIGUOUS)->help);
+    print_count(printer, "", &no_labels, publish->ambiguous);
+    begin_family(printer, "publish_dropped_total", "counter",
+                 metric_info(METRIC_PUBLISH_DROPPED)->help);
+    print_count(printer, "", &no_labels, publish->dropped);
+    begin_family(printer, "publish_queued_windows", "gauge", "Windows that wait to be sent.");
+    print_count(printer, "", &no_labels, publish->queued);
+}
+
+static void print_statsd(struct printer *printer)
+{
+    const struct statsd_totals *statsd = &printer->snapshot->statsd;
+
+    if (!statsd->listens)
+        return;
+    begin_family(printer, "statsd_datagrams_total", "counter", "StatsD datagrams that were read.");
+    print_count(printer, "", &no_labels, statsd->datagrams);
+    begin_family(printer, "statsd_lines_total", "counter",
+                 "StatsD lines: taken, no StatsD, or of a series that found no place.");
+    print_count(printer, "", &(struct labels){.name = "result", .value = "taken"}, statsd->lines);
+    print_count(printer, "", &(struct labels){.name = "result", .value = "bad"}, statsd->bad_lines);
+    print_count(printer, "", &(struct labels){.name = "result", .value = "over_series_max"},
+                statsd->over_series_max);
+    begin_family(
+        printer, "statsd_dropped_total", "counter",
+        "StatsD datagrams that the kernel had no room for, and series that found none in a "
+        "window.");
+    print_count(printer, "", &no_labels, statsd->dropped);
+    begin_family(printer, "statsd_series", "gauge", "StatsD series that have a place.");
+    print_count(printer, "", &no_labels, statsd->series);
 }
 
 /* --- apps ---------------------------------------------------------------------------------------
@@ -312,6 +344,7 @@ int prometheus_print(const struct snapshot *snapshot, struct buffer *out)
 
     print_agent(&printer);
     print_publisher(&printer);
+    print_statsd(&printer);
     for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
         print_gauge(&printer, &gauges[i]);
     for (size_t i = 0; i < ARRAY_SIZE(app_families); i++)

@@ -2,11 +2,15 @@
 /*
  * Credentials: the standard chain, first success wins:
  *
- *     environment          AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
- *     web identity         AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN
- * (sts:AssumeRoleWithWebIdentity) shared files         AWS_SHARED_CREDENTIALS_FILE,
- * AWS_CONFIG_FILE, AWS_PROFILE: static keys container AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or
- * _FULL_URI IMDS                 the instance's role
+ *     environment    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+ *     web identity   AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN (sts:AssumeRoleWithWebIdentity)
+ *     shared files   AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, AWS_PROFILE: static keys
+ *     container      AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI
+ *     IMDS           the instance's role
+ *
+ * As in botocore, a step that is configured but broken (a key without its secret, a profile that is
+ * nowhere, a container's address that refuses) ends the chain: what comes behind it would act as
+ * somebody else. So does a profile with a role, SSO or a process, which are not supported here.
  *
  * Those that expire are refreshed: from 15 minutes before on, keeping the old if it fails; from 10
  * minutes before on, requests wait for it. Static stability: if what comes is expired already, or
@@ -58,9 +62,7 @@ void credentials_expire(struct credentials_provider *provider);
 const char *credentials_source(const struct credentials_provider *provider);
 uint64_t credentials_expires_realtime_us(const struct credentials_provider *provider);
 
-/* --- pure parts, for tests and fuzzing
- * ------------------------------------------------------------
- */
+/* --- Pure parts, for tests and fuzzing --- */
 
 /* The JSON of IMDS and containers: AccessKeyId, SecretAccessKey, Token, Expiration (ISO 8601), and
  * IMDS's "Code" if there. 0, -EBADMSG, -EKEYREJECTED (Code is not Success), -ENOMEM. */

@@ -30,7 +30,8 @@ bool imds_is_disabled(const struct imds *imds);
 /*
  * |error|: 0 and a value (borrowed, NUL behind it); -ENOENT: 404, there is no such value now;
  * -ECONNREFUSED, -ETIMEDOUT and their like: no IMDS; -EACCES: refused (403: IMDS is off for this
- * instance, or the hop limit); -EOPNOTSUPP: disabled by the environment; -EBADMSG: nonsense.
+ * instance, or the hop limit); -EOPNOTSUPP: disabled by the environment; -EINVAL: its endpoint in
+ * the environment is no URL; -EREMOTEIO: 5xx or 429 to the last; -EBADMSG: nonsense, or no IMDSv2.
  */
 typedef void (*imds_done)(int error, const char *value, size_t length, void *userdata);
 

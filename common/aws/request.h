@@ -64,6 +64,7 @@ struct aws_result { /* borrowed, for the callback only */
 
 typedef void (*aws_done)(const struct aws_result *result, void *userdata);
 
+/* 0, -ENODATA without a Region or -ENOMEM. */
 int aws_client_new(struct aws_client **ret, const struct aws_client_options *options);
 struct aws_client *aws_client_free(struct aws_client *client); /* calls end without a callback */
 DEFINE_CLEANUP(struct aws_client *, aws_client_free)

@@ -89,12 +89,12 @@ def test_worker_learns_where_to_send(agentd, tmp_path):
 
 
 def test_apps_own_environment_wins(agentd):
-    port = free_port()
-    board = {"environment": ["STATSD_HOST=192.0.2.1", "BOARD_DATABASE=:memory:"]}
-    daemon = agentd({"statsd": {"listen": [f"127.0.0.1:{port}"]}, "apps": {BOARD: board}}, wait=False)
-    worker = wait_until(lambda: daemon.worker_pids(), 10, "a worker")[0]
-    environment = wait_until(lambda: environment_of(worker), 5, "its environment")
-    assert environment["STATSD_HOST"] == "192.0.2.1"
+    daemon = agentd(start=False)
+    board = daemon.config["apps"][BOARD]
+    board["environment"].append("STATSD_HOST=192.0.2.1")
+    daemon.write_config({"statsd": {"listen": [f"127.0.0.1:{free_port()}"]}, "apps": {BOARD: board}})
+    daemon.start()
+    assert environment_of(daemon.worker_pids()[0])["STATSD_HOST"] == "192.0.2.1"
 
 
 def test_worker_is_told_nothing_without_udp(agentd, tmp_path):
@@ -144,7 +144,7 @@ def test_reload_does_not_move_the_sockets(agentd):
     assert f"127.0.0.1:{port} " in bound and f"127.0.0.1:{other} " not in bound
 
 
-# --- NEEDS THE WIRING: the core feeds statsd.c, and writes its series with each window -----------
+# --- The numbers: the core reads, and writes the series with each window -------------------------
 
 
 def test_kinds(statsd):

@@ -155,7 +155,7 @@ static void test_stretch(void **state)
         window(&plan, 10, now_us);
         successes++;
     }
-    assert_in_range(successes, 50, 200);
+    assert_in_range(successes, 300, 500);
     ended(&plan, FLUSH_SUCCEEDED, now_us);
     window(&plan, 10, now_us + USEC_PER_SEC);
     assert_int_equal(flush_plan_fresh_us(&plan),

@@ -77,6 +77,10 @@ static void test_lines(void **state)
         "agentd_app_requests_total{app=\"app-0\",class=\"5xx\"} 18446744073709551615",
         "agentd_app_response_bytes_total{app=\"app-0\"} 5",
         "agentd_publish_windows_total 11",
+        "agentd_publish_dropped_total 4",
+        "agentd_publish_queued_windows 5",
+        "agentd_statsd_lines_total{result=\"bad\"} 6",
+        "agentd_statsd_dropped_total 8",
         "agentd_publish_errors_total 2",
         "agentd_publish_last_success_timestamp_seconds 1763760000.5",
     };
@@ -92,7 +96,10 @@ static void test_lines(void **state)
     snapshot->apps[0].restarts = 7;
     snapshot->apps[0].total.requests[SCOREBOARD_5XX] = UINT64_MAX;
     snapshot->apps[0].total.bytes_sent = 5;
-    snapshot->publish.sink = CONFIG_SINK_FILE;
+    snapshot->publish.sink = CONFIG_SINK_CLOUDWATCH;
+    snapshot->publish.dropped = 4;
+    snapshot->publish.queued = 5;
+    snapshot->statsd = (struct statsd_totals){.listens = true, .bad_lines = 6, .dropped = 8};
     snapshot->publish.windows_written = 11;
     snapshot->publish.errors = 2;
     snapshot->publish.last_success_realtime_us = UINT64_C(1763760000500000);
@@ -119,6 +126,7 @@ static void test_what_is_not_known_is_left_out(void **state)
     assert_absent(text, "requests_total");
     assert_absent(text, "duration");
     assert_absent(text, "publish");
+    assert_absent(text, "statsd");
     free(snapshot);
 }
 

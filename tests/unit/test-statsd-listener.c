@@ -101,7 +101,7 @@ static void test_too_long(void **state)
     send_text(f, text, sizeof(text));
     assert_true(sd_event_run(f->event, 1000000) > 0);
     assert_int_equal(counts_of(f).lines, STATSD_DATAGRAM_MAX / (sizeof(line) - 1));
-    assert_int_equal(counts_of(f).bad_lines, 0);
+    assert_int_equal(counts_of(f).bad_lines, 2); /* what was cut off */
     statsd_listener_counts(f->listener, &counts);
     assert_int_equal(counts.datagrams, 2);
     assert_int_equal(counts.cut, 2);
@@ -155,6 +155,8 @@ static void test_drops_are_counted(void **state)
     const struct fixture *f = *state;
     const unsigned n = 30000;
     const int small = 4096;
+    int copy = dup(f->server);
+    struct statsd_listener *next;
     struct statsd_listener_counts counts;
 
     assert_int_equal(setsockopt(f->server, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
@@ -165,6 +167,14 @@ static void test_drops_are_counted(void **state)
     assert_true(counts.dropped > 0);
     assert_int_equal(counts.datagrams + counts.dropped, n);
     assert_int_equal(counts_of(f).lines, counts.datagrams);
+
+    /* Another core's listener doesn't count them again. */
+    assert_int_equal(statsd_listener_new(&next, f->event, f->statsd), 0);
+    assert_true(statsd_listener_add(next, copy) >= 0);
+    statsd_listener_counts(next, &counts);
+    assert_int_equal(counts.dropped, 0);
+    statsd_listener_free(next);
+    close(copy);
 }
 
 static void test_unix_socket(void **state)

@@ -127,9 +127,8 @@ static void test_gauge_outlives_window(void **state)
     CLEANUP(statsd_freep) struct statsd *statsd = new_statsd(no_dimensions, 10);
 
     feed(statsd, "level:100|g");
-    for (int i = 0; i < 3; i++) {
-        CLEANUP_FREE char *record = close_window(statsd);
-    }
+    for (int i = 0; i < 3; i++)
+        free(close_window(statsd));
     feed(statsd, "level:-1|g");
     CLEANUP_FREE char *record = close_window(statsd);
     assert_non_null(strstr(record, "\"Sum\":99,"));
@@ -164,6 +163,19 @@ static void test_counts(void **state)
     assert_string_equal(counts.last_bad_line, "b_:_[31m|c");
 }
 
+static void test_cut_datagrams(void **state)
+{
+    CLEANUP(statsd_freep) struct statsd *statsd = new_statsd(no_dimensions, 10);
+    static const char *const cut[] = {"a:1|c\na:100|c", "a:100|c", "a:1|c\n", "\n\n", "\na:1|c\nb"};
+    struct statsd_counts counts;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cut); i++)
+        statsd_feed_cut(statsd, cut[i], strlen(cut[i]));
+    statsd_counts(statsd, &counts);
+    assert_int_equal(counts.lines, 3);
+    assert_int_equal(counts.bad_lines, ARRAY_SIZE(cut)); /* something was lost of each */
+}
+
 /* Who was silent for long makes room; a gauge, which may be relative, later. */
 static void test_idle_series_lose_their_place(void **state)
 {
@@ -172,8 +184,7 @@ static void test_idle_series_lose_their_place(void **state)
 
     feed(statsd, "level:5|g\nhits:1|c\ntime:1|ms");
     for (unsigned s = 0; s <= STATSD_IDLE_S + 10; s += 10) {
-        CLEANUP_FREE char *record = close_window(statsd);
-
+        free(close_window(statsd));
         feed(statsd, "hits:1|c");
     }
     statsd_counts(statsd, &counts);
@@ -353,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_gauge_outlives_window),
         cmocka_unit_test(test_gauge_stays_in_range),
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_cut_datagrams),
         cmocka_unit_test(test_idle_series_lose_their_place),
         cmocka_unit_test(test_set_stays_at_its_limit),
         cmocka_unit_test(test_distribution_is_cut),
