@@ -31,6 +31,7 @@ struct accounting {
     struct ledger *ledger;
     bool closed; /* a window of this core's own waits for accounting_settle() */
     struct account apps[APPS_MAX];
+    struct ledger_publish publish_closing; /* what the closed window has */
 };
 
 static struct account *account_of(struct accounting *accounting, unsigned app)
@@ -200,10 +201,25 @@ void accounting_sample(struct accounting *accounting, uint64_t now_us)
 /* --- windows ------------------------------------------------------------------------------------
  */
 
+static void close_publish(struct accounting *accounting, struct windows *windows)
+{
+    const struct ledger_publish *emitted = &ledger_accounts(accounting->ledger)->publish_emitted;
+    const struct ledger_publish *now = &accounting->publish_closing;
+
+    accounting->publish_closing = *ledger_publish(accounting->ledger);
+    windows_count(windows, METRIC_PUBLISH_ERRORS, WINDOW_NO_APP,
+                  (double) (now->errors - MIN(emitted->errors, now->errors)));
+    windows_count(windows, METRIC_PUBLISH_AMBIGUOUS, WINDOW_NO_APP,
+                  (double) (now->ambiguous - MIN(emitted->ambiguous, now->ambiguous)));
+    windows_count(windows, METRIC_PUBLISH_DROPPED, WINDOW_NO_APP,
+                  (double) (now->dropped - MIN(emitted->dropped, now->dropped)));
+}
+
 void accounting_close(struct accounting *accounting, struct windows *windows,
                       const uint64_t restarts[APPS_MAX])
 {
     accounting->closed = true;
+    close_publish(accounting, windows);
     for (unsigned app = 0; app < APPS_MAX; app++) {
         struct account *account = &accounting->apps[app];
         const struct ledger_account *noted = &ledger_accounts(accounting->ledger)->apps[app];
@@ -236,6 +252,7 @@ void accounting_intend(struct accounting *accounting, const struct ledger_intent
 
     accounts->intent = *intent;
     accounts->window_start_realtime_us = window_start_realtime_us;
+    accounts->publish_emitting = accounting->publish_closing;
     for (unsigned app = 0; app < APPS_MAX; app++) {
         if (ledger_app_name(accounting->ledger, app)[0] == '\0')
             continue;
@@ -251,6 +268,11 @@ void accounting_settle(struct accounting *accounting, bool written)
     struct ledger_accounts *accounts = ledger_begin(accounting->ledger);
 
     accounts->intent = (struct ledger_intent){.length = 0};
+    if (written) {
+        if (accounting->closed)
+            accounts->publish_emitting = accounting->publish_closing;
+        accounts->publish_emitted = accounts->publish_emitting;
+    }
     for (unsigned app = 0; written && app < APPS_MAX; app++) {
         const struct account *account = &accounting->apps[app];
         struct ledger_account *noted = &accounts->apps[app];

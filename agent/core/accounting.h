@@ -35,7 +35,8 @@ void accounting_sample(struct accounting *accounting, uint64_t now_us);
 
 /*
  * Adds what came in since the last emitted window to the open window: RequestCount, RequestLatency,
- * errors, restarts. |restarts|: each app's restarts since the unit's start.
+ * errors, restarts, and what happened to the windows before. |restarts|: each app's restarts since
+ * the unit's start.
  */
 void accounting_close(struct accounting *accounting, struct windows *windows,
                       const uint64_t restarts[APPS_MAX]);

@@ -22,6 +22,7 @@ struct ledger_memory {
     uint32_t in_force; /* 0 or 1: which accounts */
     char app_names[APPS_MAX][APP_NAME_MAX + 1];
     uint64_t drain_at_us;
+    struct ledger_publish publish;
     struct event_ring events;
     struct ledger_accounts accounts[2];
     struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX];
@@ -143,6 +144,11 @@ void ledger_set_drain_at_us(struct ledger *ledger, uint64_t at_us)
     ledger->memory->drain_at_us = at_us;
 }
 
+struct ledger_publish *ledger_publish(struct ledger *ledger)
+{
+    return &ledger->memory->publish;
+}
+
 struct event_ring *ledger_events(struct ledger *ledger)
 {
     return &ledger->memory->events;
@@ -164,6 +170,8 @@ struct ledger_accounts *ledger_begin(struct ledger *ledger)
     struct ledger_accounts *new = &ledger->memory->accounts[1 - ledger->memory->in_force];
 
     new->intent = old->intent;
+    new->publish_emitted = old->publish_emitted;
+    new->publish_emitting = old->publish_emitting;
     new->window_start_realtime_us = old->window_start_realtime_us;
     for (unsigned app = 0; app < APPS_MAX; app++)
         if (ledger->memory->app_names[app][0] != '\0')

@@ -18,6 +18,11 @@
 
 struct ledger;
 
+/* What happened to windows, since the unit's start. */
+struct ledger_publish {
+    uint64_t written, errors, ambiguous, dropped;
+};
+
 /* Request numbers of one app since the unit's start. */
 struct ledger_account {
     struct tally folded;   /* of workers that are gone */
@@ -38,6 +43,7 @@ struct ledger_intent {
 
 struct ledger_accounts {
     struct ledger_intent intent;
+    struct ledger_publish publish_emitted, publish_emitting; /* as an account's */
     uint64_t window_start_realtime_us; /* of the last window that was given out: no other gets it */
     struct ledger_account apps[APPS_MAX];
 };
@@ -64,6 +70,9 @@ void ledger_forget_app(struct ledger *ledger, unsigned app);
 /* When the workers are told to go, once a stop was asked for (monotonic); 0: none was. */
 uint64_t ledger_drain_at_us(const struct ledger *ledger);
 void ledger_set_drain_at_us(struct ledger *ledger, uint64_t at_us);
+
+/* Changed in place: each store leaves it sane. */
+struct ledger_publish *ledger_publish(struct ledger *ledger);
 
 struct event_ring *ledger_events(struct ledger *ledger);
 struct supervisor_slot (*ledger_slots(struct ledger *ledger))[APP_SLOTS_MAX];

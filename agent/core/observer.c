@@ -41,7 +41,6 @@ struct observer {
     uint64_t statsd_unprinted;            /* series that found no room in a window */
     uint64_t statsd_dropped_counted;      /* as of the last closed window */
     struct buffer record;                 /* the last closed window */
-    struct publish_view counted;          /* as of the last closed window */
     struct process_view *views[APPS_MAX]; /* APP_SLOTS_MAX each; NULL: none */
     uint64_t sample_us;
     uint64_t next_us;
@@ -104,6 +103,16 @@ static void sample_agent(struct observer *observer, uint64_t now_us)
     windows_observe(observer->windows, METRIC_AGENT_MEMORY, WINDOW_NO_APP, memory);
 }
 
+static void sample_publishing(struct observer *observer)
+{
+    struct publish_view view;
+
+    sink_view(observer->sink, &view);
+    if (view.sink == CONFIG_SINK_CLOUDWATCH)
+        windows_observe(observer->windows, METRIC_SPOOL_BYTES, WINDOW_NO_APP,
+                        (double) view.queued_bytes);
+}
+
 static void sample(struct observer *observer, uint64_t now_us)
 {
     struct host_sample host;
@@ -114,31 +123,13 @@ static void sample(struct observer *observer, uint64_t now_us)
         if (ledger_app_name(observer->ledger, app)[0] != '\0')
             sample_workers(observer, app, now_us);
     sample_agent(observer, now_us);
+    sample_publishing(observer);
     process_sampler_forget(observer->processes, now_us);
     accounting_sample(observer->accounting, now_us);
 }
 
 /* --- windows ------------------------------------------------------------------------------------
  */
-
-/* What the sink counted since the last window. */
-static void count_publishing(struct observer *observer)
-{
-    struct publish_view now, *last = &observer->counted;
-
-    sink_view(observer->sink, &now);
-    windows_count(observer->windows, METRIC_PUBLISH_ERRORS, WINDOW_NO_APP,
-                  (double) (now.errors - MIN(last->errors, now.errors)));
-    if (now.sink == CONFIG_SINK_CLOUDWATCH) {
-        windows_count(observer->windows, METRIC_PUBLISH_AMBIGUOUS, WINDOW_NO_APP,
-                      (double) (now.ambiguous - MIN(last->ambiguous, now.ambiguous)));
-        windows_count(observer->windows, METRIC_PUBLISH_DROPPED, WINDOW_NO_APP,
-                      (double) (now.dropped - MIN(last->dropped, now.dropped)));
-        windows_observe(observer->windows, METRIC_SPOOL_BYTES, WINDOW_NO_APP,
-                        (double) now.queued_bytes);
-    }
-    *last = now;
-}
 
 static double mean_cpu_percent(const struct window *window)
 {
@@ -254,7 +245,6 @@ static void close_window(struct observer *observer)
              slot++)
             restarts[app] += supervisor_slot(supervisor, app, slot)->restarts;
     accounting_close(observer->accounting, observer->windows, restarts);
-    count_publishing(observer);
     count_statsd(observer);
 
     window = windows_close(observer->windows, clock_monotonic_us(), clock_realtime_us());

@@ -23,7 +23,7 @@ struct sink {
     struct publisher *publisher; /* of the sink "cloudwatch" */
     /* Of "file"; the publisher has its own. */
     char path[CONFIG_STRING_MAX + 1];
-    uint64_t written, errors, last_success_realtime_us;
+    uint64_t last_success_realtime_us;
     char last_error[160];
 };
 
@@ -35,6 +35,26 @@ static void note_event(int level, const char *name, const char *text, void *user
     text_copy(event.name, sizeof(event.name), name);
     text_copy(event.text, sizeof(event.text), text);
     events_add(ledger_events(sink->ledger), &event, clock_realtime_us());
+}
+
+static void count_publish(enum publisher_count what, uint64_t n, void *userdata)
+{
+    struct ledger_publish *totals = ledger_publish(((struct sink *) userdata)->ledger);
+
+    switch (what) {
+    case PUBLISHER_WRITTEN:
+        totals->written += n;
+        break;
+    case PUBLISHER_ERRORS:
+        totals->errors += n;
+        break;
+    case PUBLISHER_AMBIGUOUS:
+        totals->ambiguous += n;
+        break;
+    case PUBLISHER_DROPPED:
+        totals->dropped += n;
+        break;
+    }
 }
 
 /* --- the file -----------------------------------------------------------------------------------
@@ -105,7 +125,7 @@ static void file_ended(struct sink *sink, int r)
     if (r < 0) {
         bool first = sink->last_error[0] == '\0';
 
-        sink->errors++;
+        ledger_publish(sink->ledger)->errors++;
         snprintf(sink->last_error, sizeof(sink->last_error), "can't write %.100s: %.40s",
                  sink->path, strerror(-r));
         if (first) { /* of a row of failures; the counter has them all */
@@ -117,7 +137,7 @@ static void file_ended(struct sink *sink, int r)
     if (sink->last_error[0])
         note_event(LOG_NOTICE, "publish-recovered", "metrics are written again", sink);
     sink->last_error[0] = '\0';
-    sink->written++;
+    ledger_publish(sink->ledger)->written++;
     sink->last_success_realtime_us = clock_realtime_us();
 }
 
@@ -184,13 +204,17 @@ int sink_print_bodies(const struct sink *sink, const char *text, size_t length, 
 
 void sink_view(const struct sink *sink, struct publish_view *view)
 {
+    const struct ledger_publish *totals = ledger_publish(sink->ledger);
+
     *view = (struct publish_view){.sink = sink->config->sink};
-    if (sink->publisher) {
+    if (sink->publisher)
         publisher_view(sink->publisher, view);
+    view->windows_written = totals->written;
+    view->errors = totals->errors;
+    view->ambiguous = totals->ambiguous;
+    view->dropped = totals->dropped;
+    if (sink->publisher)
         return;
-    }
-    view->windows_written = sink->written;
-    view->errors = sink->errors;
     view->last_success_realtime_us = sink->last_success_realtime_us;
     text_copy(view->target, sizeof(view->target), sink->path);
     text_copy(view->last_error, sizeof(view->last_error), sink->last_error);
@@ -201,7 +225,7 @@ void sink_view(const struct sink *sink, struct publish_view *view)
 
 static int new_publisher(struct sink *sink, const struct config *config, struct publisher **ret)
 {
-    const struct publisher_owner owner = {note_event, sink};
+    const struct publisher_owner owner = {count_publish, note_event, sink};
 
     return publisher_new(ret, sink->event, config, sink->instance_id, &owner);
 }

@@ -75,9 +75,8 @@ struct publish_error_view {
 
 struct publish_view {
     enum config_sink sink;
-    uint64_t windows_written;
-    uint64_t errors;
-    uint64_t last_success_realtime_us; /* 0: never */
+    uint64_t windows_written, errors, ambiguous, dropped; /* since the unit's start */
+    uint64_t last_success_realtime_us;                    /* 0: never */
     char target[CONFIG_STRING_MAX + 1];
     char last_error[160]; /* "" after a success */
     /* The sink "cloudwatch" alone, from here on. */
@@ -88,7 +87,6 @@ struct publish_view {
     char spool[CONFIG_STRING_MAX + 1];
     uint64_t queued, queued_bytes; /* windows, and bytes in the spool */
     bool spool_in_memory;          /* the disk refuses it */
-    uint64_t ambiguous, dropped;
     unsigned calls_last_hour;
     uint64_t next_us; /* monotonic, when the next request is due; 0: not before a window closes */
     size_t n_codes;

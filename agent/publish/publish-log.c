@@ -12,7 +12,7 @@
 #define MINUTE_US (60 * USEC_PER_SEC)
 
 /* One word for what went wrong. */
-static const char *code_of(const struct aws_result *result)
+static const char *code_of(const struct aws_result *result, char buffer[16])
 {
     static const struct {
         int error;
@@ -30,7 +30,18 @@ static const char *code_of(const struct aws_result *result)
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (codes[i].error == result->error)
             return codes[i].code;
-    return result->error == -EREMOTEIO ? "HttpError" : "NetworkError";
+    if (result->error != -EREMOTEIO)
+        return "NetworkError";
+    snprintf(buffer, 16, "Http%u", MIN(result->status, 999u));
+    return buffer;
+}
+
+/* The service's words, else libcurl's. */
+static const char *message_of(const struct aws_result *result)
+{
+    if (result->message[0] || !result->response || !result->response->error_text)
+        return result->message;
+    return result->response->error_text;
 }
 
 static void count_code(struct publish_log *log, const char *code)
@@ -65,7 +76,8 @@ enum publish_log_news publish_log_result(struct publish_log *log, const struct a
                                          uint64_t now_realtime_us, char text[PUBLISH_LOG_TEXT_MAX])
 {
     char error[sizeof(log->last_error)], lasted[CLOCK_TEXT_MAX];
-    const char *code = code_of(result);
+    char buffer[16];
+    const char *code = code_of(result, buffer), *message = message_of(result);
     uint64_t since_us = log->failing_since_realtime_us;
     bool same;
 
@@ -79,10 +91,9 @@ enum publish_log_news publish_log_result(struct publish_log *log, const struct a
                  clock_format_duration(lasted, now_realtime_us - MIN(since_us, now_realtime_us)));
         return PUBLISH_LOG_RECOVERED;
     }
-    log->errors++;
     count_code(log, code);
-    snprintf(error, sizeof(error), "%.40s%s%.60s%s%.36s", code, result->message[0] ? ": " : "",
-             result->message, result->request_id[0] ? ", request " : "", result->request_id);
+    snprintf(error, sizeof(error), "%.40s%s%.60s%s%.36s", code, message[0] ? ": " : "", message,
+             result->request_id[0] ? ", request " : "", result->request_id);
     /* Request ids differ each time; what stands before them is the news. */
     same = strncmp(log->last_error, code, strlen(code)) == 0;
     text_copy(log->last_error, sizeof(log->last_error), error);
@@ -99,7 +110,6 @@ void publish_log_view(const struct publish_log *log, struct publish_view *view, 
     struct publish_log now = *log;
 
     advance(&now, now_us / MINUTE_US);
-    view->errors = log->errors;
     view->last_success_realtime_us = log->last_success_realtime_us;
     text_copy(view->last_error, sizeof(view->last_error), log->last_error);
     view->calls_last_hour = 0;

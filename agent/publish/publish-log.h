@@ -11,8 +11,7 @@
 #define PUBLISH_LOG_TEXT_MAX 256u
 #define PUBLISH_LOG_MINUTES  60u
 
-struct publish_log { /* zeroed at start */
-    uint64_t errors;
+struct publish_log {                    /* zeroed at start */
     uint64_t failing_since_realtime_us; /* 0: it works */
     uint64_t last_success_realtime_us;
     char last_error[160];
@@ -32,5 +31,5 @@ void publish_log_call(struct publish_log *log, uint64_t now_us);
 /* |text| is written where there is news. */
 enum publish_log_news publish_log_result(struct publish_log *log, const struct aws_result *result,
                                          uint64_t now_realtime_us, char text[PUBLISH_LOG_TEXT_MAX]);
-/* Fills in errors, codes, last success and error, calls of the last hour. */
+/* Fills in codes, last success and error, calls of the last hour. */
 void publish_log_view(const struct publish_log *log, struct publish_view *view, uint64_t now_us);

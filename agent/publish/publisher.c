@@ -142,6 +142,12 @@ static enum flush_outcome outcome_of(const struct aws_result *result)
     return result->retry_class == RETRY_THROTTLE ? FLUSH_THROTTLED : FLUSH_FAILED;
 }
 
+static void count(struct publisher *publisher, enum publisher_count what, uint64_t n)
+{
+    if (n > 0)
+        publisher->owner.count(what, n, publisher->owner.userdata);
+}
+
 static void note(struct publisher *publisher, int level, const char *name, const char *text)
 {
     publisher->owner.note(level, name, text, publisher->owner.userdata);
@@ -170,6 +176,7 @@ static void tell_dropped(struct publisher *publisher, const struct shipment *shi
 
     if (shipment->n_records > 1)
         return; /* they go one by one now */
+    count(publisher, PUBLISHER_DROPPED, 1);
     snprintf(text, sizeof(text), "CloudWatch refuses a window for good, dropped it: %.60s: %.120s",
              result->code, result->message);
     note(publisher, LOG_ERR, "publish-refused", text);
@@ -191,6 +198,10 @@ static void publisher_on_result(const struct aws_result *result, void *userdata)
     enum flush_kind kind = publisher->shipment.kind;
 
     outbox_settle(publisher->outbox, &publisher->shipment, fate);
+    if (fate == SHIPMENT_STORED)
+        count(publisher, PUBLISHER_WRITTEN, publisher->shipment.n_records);
+    else
+        count(publisher, PUBLISHER_ERRORS, 1);
     if (fate == SHIPMENT_REFUSED)
         tell_dropped(publisher, &publisher->shipment, result);
     tell_result(publisher, result);
@@ -262,6 +273,7 @@ static bool ship(struct publisher *publisher, enum flush_kind kind)
         return false;
     }
     publisher->shipping = true;
+    count(publisher, PUBLISHER_AMBIGUOUS, publisher->shipment.n_ambiguous); /* before it is sent */
     if (!begin_sync(publisher))
         send_shipment(publisher);
     else if (sd_event_source_set_time_relative(publisher->sync_timer, SYNC_WAIT_US) < 0 ||
@@ -281,11 +293,12 @@ static void maintain(struct publisher *publisher)
 
     outbox_maintain(publisher->outbox, clock_realtime_us());
     outbox_counts(publisher->outbox, &counts);
-    dropped = counts.spool.dropped_age + counts.spool.dropped_size;
+    dropped = counts.spool.dropped_age + counts.spool.dropped_size + counts.spool.dropped_bad;
     if (dropped > publisher->dropped_told) {
+        count(publisher, PUBLISHER_DROPPED, dropped - publisher->dropped_told);
         snprintf(text, sizeof(text),
-                 "%" PRIu64 " windows were dropped: older than publish.spool_age or over "
-                 "publish.spool_limit",
+                 "%" PRIu64 " windows were dropped: older than publish.spool_age, over "
+                 "publish.spool_limit, or damaged on disk",
                  dropped - publisher->dropped_told);
         note(publisher, LOG_WARNING, "spool-dropped", text);
         publisher->dropped_told = dropped;
@@ -422,7 +435,7 @@ const char *publisher_instance_id(const struct publisher *publisher)
 }
 
 int publisher_print_bodies(const struct publisher *publisher, const char *window, size_t length,
-                         struct buffer *out)
+                           struct buffer *out)
 {
     struct body_settings settings = body_settings(publisher);
 
@@ -438,9 +451,6 @@ void publisher_view(const struct publisher *publisher, struct publish_view *view
     outbox_counts(publisher->outbox, &counts);
     publish_log_view(&publisher->log, view, clock_monotonic_us());
     view->sink = CONFIG_SINK_CLOUDWATCH;
-    view->windows_written = counts.sent;
-    view->ambiguous = counts.ambiguous;
-    view->dropped = counts.refused + counts.spool.dropped_age + counts.spool.dropped_size;
     view->queued = counts.spool.records;
     view->queued_bytes = counts.spool.bytes;
     view->spool_in_memory = counts.spool.in_memory;

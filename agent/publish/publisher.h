@@ -16,7 +16,15 @@
 
 struct publisher;
 
+enum publisher_count {
+    PUBLISHER_WRITTEN,   /* windows (records) that CloudWatch has */
+    PUBLISHER_ERRORS,    /* requests that failed */
+    PUBLISHER_AMBIGUOUS, /* records about to be sent though they may be there already */
+    PUBLISHER_DROPPED,   /* records given up */
+};
+
 struct publisher_owner {
+    void (*count)(enum publisher_count what, uint64_t n, void *userdata);
     /* Something that an operator wants to know; |name| as in `agentctl events`. */
     void (*note)(int level, const char *name, const char *text, void *userdata);
     void *userdata;
@@ -51,6 +59,6 @@ const char *publisher_instance_id(const struct publisher *publisher);
 
 /* The bodies that |window| would make now, as a JSON array: appended. 0 or a negative errno. */
 int publisher_print_bodies(const struct publisher *publisher, const char *window, size_t length,
-                         struct buffer *out);
+                           struct buffer *out);
 
 void publisher_view(const struct publisher *publisher, struct publish_view *view);

@@ -166,9 +166,19 @@ static int renew_client(struct uplink *uplink)
 static void uplink_on_result(const struct aws_result *result, void *userdata)
 {
     struct uplink *uplink = userdata;
+    struct aws_result judged = *result;
 
     uplink->call = NULL;
-    uplink->done(result, uplink->done_userdata);
+    /* A proxy or a hotel's portal says 200 to everything; CloudWatch puts its request's id there.
+     */
+    if (judged.error == 0 && judged.request_id[0] == '\0') {
+        judged.error = -EBADMSG;
+        judged.ambiguous = 1;
+        text_copy(judged.code, sizeof(judged.code), "NotCloudWatch");
+        text_copy(judged.message, sizeof(judged.message),
+                  "an answer without a request id: a proxy or a portal?");
+    }
+    uplink->done(&judged, uplink->done_userdata);
 }
 
 int uplink_send(struct uplink *uplink, const char *body, size_t length, aws_done done,
