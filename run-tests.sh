@@ -191,7 +191,7 @@ part_integration() {
   go_peers "$logs/go-peers.log" || return
   build_sanitized || return
   build_plain || return
-  AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir PYTHONDONTWRITEBYTECODE=1 \
+  AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
     AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK \
     STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
     timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short \

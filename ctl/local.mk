@@ -21,6 +21,7 @@ agentctl_SOURCES = \
 	ctl/session.c ctl/session.h \
 	ctl/verb-config-check.c \
 	ctl/verb-config-show.c \
+	ctl/verb-cost.c \
 	ctl/verb-events.c \
 	ctl/verb-health.c \
 	ctl/verb-help.c \

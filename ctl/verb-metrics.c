@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * agentctl metrics: every series, now and in its last full window, as the sink got it. Grouped: the
- * host, each app, agentd itself.
+ * host, each app, what the apps send over StatsD, agentd itself. With --dry-run the bodies that
+ * CloudWatch would get.
  */
 #include "ctl/fields.h"
 #include "ctl/humanize.h"
@@ -30,7 +31,11 @@ static void add_metric(struct table *table, const struct json_object *metric)
     double count = field_double(window, "count");
     char text[HUMANIZE_MAX];
 
-    table_add(table, PAINT_NONE, "  %s", field_text(metric, "name", "?"));
+    if (field_text(metric, "dimensions", "")[0])
+        table_add(table, PAINT_NONE, "  %s %s", field_text(metric, "name", "?"),
+                  field_text(metric, "dimensions", ""));
+    else
+        table_add(table, PAINT_NONE, "  %s", field_text(metric, "name", "?"));
     add_value(table, field_double(metric, "last"), unit);
     add_value(table, field_double(window, "minimum"), unit);
     add_value(table, count > 0 ? field_double(window, "sum") / count : NAN, unit);
@@ -91,6 +96,7 @@ static int print_metrics(struct session *session, const struct json_object *body
         if (app && begins_app(body, i, app))
             add_section(table, body, app, NULL, app);
     }
+    add_section(table, body, "StatsD", "statsd", NULL);
     add_section(table, body, "agentd", "agent", NULL);
     return table_print(table, &session->display, 0, &session->out);
 }
@@ -98,10 +104,14 @@ static int print_metrics(struct session *session, const struct json_object *body
 enum exit_code verb_metrics(struct session *session)
 {
     CLEANUP_JSON struct json_object *body = NULL;
-    enum exit_code code = session_ask(session, "/v1/metrics", NULL, &body);
+    bool dry_run = session_has(session, VERB_OPTION_DRY_RUN);
+    enum exit_code code =
+        session_ask(session, dry_run ? "/v1/metrics/bodies" : "/v1/metrics", NULL, &body);
 
     if (code != EXIT_CODE_OK)
         return code;
+    if (dry_run)
+        return session_print_json(session, body, false);
     if (session_has(session, VERB_OPTION_JSON))
         return session_print_json(session, body, false);
     if (print_metrics(session, body) < 0)

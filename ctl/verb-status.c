@@ -70,6 +70,48 @@ static void print_node(struct session *session, const struct json_object *body)
                   amount(core, "starts") == 1 ? "restart" : "restarts");
 }
 
+/* What CloudWatch doesn't have yet, and why; then what went wrong so far. */
+static void print_cloudwatch(struct session *session, const struct json_object *cloudwatch)
+{
+    const struct json_object *spool = field_object(cloudwatch, "spool");
+    const struct json_object *codes = field_object(cloudwatch, "errors_by_code");
+    const char *waiting = field_text(cloudwatch, "waiting_for", NULL);
+    struct buffer *out = &session->out;
+    char text[HUMANIZE_MAX];
+
+    if (!cloudwatch)
+        return;
+    buffer_append_string(out, "  region ");
+    display_clean(out, field_text(cloudwatch, "region", "not known yet"), 24);
+    buffer_append_string(out, ", group ");
+    display_clean(out, field_text(cloudwatch, "asg_name", "none"), 32);
+    buffer_append_string(out, ", credentials from ");
+    display_clean(out, field_text(cloudwatch, "credentials", "nowhere yet"), 24);
+    buffer_printf(out, "\n  %s calls in the last hour",
+                  humanize_count(text, amount(cloudwatch, "calls_last_hour")));
+    buffer_printf(out, ", %s ambiguous", humanize_count(text, amount(cloudwatch, "ambiguous")));
+    buffer_printf(out, ", %s dropped\n", humanize_count(text, amount(cloudwatch, "dropped")));
+    buffer_printf(out, "  waiting %s windows, ", humanize_count(text, amount(spool, "windows")));
+    buffer_printf(out, "%s ", humanize_bytes(text, (double) amount(spool, "bytes")));
+    if (field_bool(spool, "in_memory"))
+        display_paint(&session->display, out, PAINT_BAD, "in memory: the disk refuses them");
+    else
+        display_clean(out, field_text(spool, "directory", ""), 48);
+    buffer_append_string(out, "\n");
+    if (waiting && *waiting) {
+        buffer_append_string(out, "  waiting for: ");
+        display_wrap(out, waiting, 15, 4, session->display.columns);
+    }
+    if (!codes)
+        return;
+    json_object_object_foreach((struct json_object *) codes, code, count)
+    {
+        buffer_append_string(out, "  errors: ");
+        display_clean(out, code, 40);
+        buffer_printf(out, " %" PRId64 "\n", json_object_get_int64(count));
+    }
+}
+
 /* A sink that fails is said here with its last error, because nothing else on the node shows it. */
 static void print_publish(struct session *session, const struct json_object *publish)
 {
@@ -94,6 +136,34 @@ static void print_publish(struct session *session, const struct json_object *pub
     if (error && *error) {
         buffer_append_string(out, "  last error: ");
         display_wrap(out, error, 14, 4, session->display.columns);
+    }
+    print_cloudwatch(session, field_object(publish, "cloudwatch"));
+}
+
+/* Lines that are lost are somebody's missing metrics. */
+static void print_statsd(struct session *session, const struct json_object *statsd)
+{
+    uint64_t lost =
+        amount(statsd, "bad_lines") + amount(statsd, "over_series_max") + amount(statsd, "dropped");
+    const char *bad = field_text(statsd, "last_bad_line", NULL);
+    struct buffer *out = &session->out;
+    char text[HUMANIZE_MAX];
+
+    if (!statsd)
+        return;
+    buffer_printf(out, "statsd %s lines, ", humanize_count(text, amount(statsd, "lines")));
+    display_paint(&session->display, out, lost ? PAINT_BAD : PAINT_NONE,
+                  humanize_count(text, lost));
+    buffer_printf(out, " lost, %" PRIu64 " of %" PRIu64 " series\n", amount(statsd, "series"),
+                  amount(statsd, "series_max"));
+    if (lost == 0)
+        return;
+    buffer_printf(out, "  lost: %" PRIu64 " no StatsD, %" PRIu64 " over statsd.series_max, ",
+                  amount(statsd, "bad_lines"), amount(statsd, "over_series_max"));
+    buffer_printf(out, "%" PRIu64 " dropped\n", amount(statsd, "dropped"));
+    if (bad && *bad) {
+        buffer_append_string(out, "  last bad line: ");
+        display_wrap(out, bad, 17, 4, session->display.columns);
     }
 }
 
@@ -238,6 +308,7 @@ enum exit_code verb_status(struct session *session)
         return session_print_json(session, body, false);
     print_node(session, body);
     print_publish(session, field_object(body, "publish"));
+    print_statsd(session, field_object(body, "statsd"));
     for (size_t i = 0; r == 0 && i < field_items(body, "apps"); i++)
         r = print_app(session, field_item(body, "apps", i));
     if (r < 0)

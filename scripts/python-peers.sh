@@ -14,6 +14,7 @@ python_peers() {
   # The interpreter is part of the key: an environment doesn't survive an upgrade of it.
   key=$({ "$PYTHON" -c 'import sys; print(sys.version)' && cat "$PEERS_LIST"; } | sha256sum | cut -c1-12) || return
   dir=$(build_root)/python-$key
+  # shellcheck disable=SC2034 # who sources this reads it
   PEERS_PYTHON=$dir/bin/python
   mkdir -p "$(build_root)"
   exec {lock}>"$dir.lock" # two source trees may have the same list

@@ -4,7 +4,8 @@
 #
 # One line a requirement: group, how to see that it is there (cmd:PROGRAM, pc:MODULE of pkg-config,
 # file:PATH, py:MODULE), the package on Debian and Ubuntu, on Amazon Linux ("-": it has none), what
-# for. What is there already, from wherever, is left alone.
+# for. What is there already, from wherever, is left alone. PACKAGE:PATH is one program of a package
+# that would start a service and bring much else.
 REQUIREMENTS='
 build   cmd:gcc                   gcc                    gcc                     C compiler
 build   file:/usr/include/stdio.h libc6-dev              glibc-devel             the C library, to compile against
@@ -40,6 +41,7 @@ checks  cmd:git                   git                    git                    
 python  py:pytest                 python3-pytest         python3-pytest          integration tests
 python  py:ensurepip              python3-venv           python3-libs            their peers, in an environment of their own
 python  cmd:go                    golang-go              golang                  builds a peer of the integration tests
+python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine
@@ -111,8 +113,36 @@ as_root() {
   fi
 }
 
+# Puts the program of PACKAGE:PATH into /usr/local/bin, without installing the package. Debian only.
+program_install() {
+  local directory status=0
+  directory=$(mktemp -d) || return
+  (
+    cd "$directory" &&
+      apt-get -q download "${1%%:*}" &&
+      dpkg-deb --extract ./*.deb . &&
+      as_root install -m 755 ".${1#*:}" /usr/local/bin/
+  ) || status=1
+  rm -rf "$directory"
+  return $status
+}
+
 # Installs packages by name; all output to the log $1.
 packages_install() {
+  local log=$1 package whole=() programs=()
+  shift
+  for package; do
+    if [[ $package = *:/* ]]; then programs+=("$package"); else whole+=("$package"); fi
+  done
+  [ ${#whole[@]} = 0 ] || whole_packages_install "$log" "${whole[@]}" || return
+  for package in ${programs[@]+"${programs[@]}"}; do
+    # The lists may be absent or old: then they are fetched, once.
+    program_install "$package" >>"$log" 2>&1 ||
+      { as_root apt-get -q update >>"$log" 2>&1 && program_install "$package" >>"$log" 2>&1; } || return
+  done
+}
+
+whole_packages_install() {
   local log=$1
   shift
   case $(package_manager) in
@@ -160,7 +190,7 @@ requirements_install() {
   if [ "$ready_list" = failed ] || ! packages_install "$log" "${packages[@]}"; then
     echo "installing failed; the end of $log:" >&2
     tail -n 15 "$log" >&2
-    echo "to do it by hand, as root: $(package_manager | sed 's/^apt$/apt-get/') install ${packages[*]}" >&2
+    echo "to do it by hand, as root: $(package_manager | sed 's/^apt$/apt-get/') install ${packages[*]%%:/*}" >&2
     return 1
   fi
 }

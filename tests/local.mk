@@ -35,4 +35,11 @@ tests_tools_delay_worker_SOURCES = tests/tools/delay-worker.c
 tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_delay_worker_LDADD = $(NET_LIBS)
 EXTRA_DIST += tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_numbers.py \
-	tests/integration/test_sigv4.py tests/integration/test_storms.py tests/integration/test_terminal.py
+	tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
+	tests/integration/test_storms.py tests/integration/test_terminal.py
+# CloudWatch's stand-in, and what is published to it.
+EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/aws_signature.py \
+	tests/integration/support/certificates.py tests/integration/support/cloudwatch_limits.py \
+	tests/integration/support/fake_imds.py tests/integration/support/http_peer.py \
+	tests/integration/support/moto_peer.py tests/integration/support/publish_account.py \
+	tests/integration/support/publish_stage.py tests/integration/test_aws_front.py tests/integration/test_publish.py

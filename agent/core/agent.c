@@ -8,6 +8,7 @@
 #include "agent/core/observer.h"
 #include "agent/serve/control.h"
 #include "agent/serve/health.h"
+#include "agent/serve/prometheus-server.h"
 #include "agent/serve/verdict.h"
 #include "agent/supervise/workers.h"
 #include "common/base/clock.h"
@@ -25,7 +26,7 @@
 
 struct agent {
     sd_event *event;
-    struct agent_inheritance inheritance;
+    struct inheritance inheritance;
     struct config *config;
     struct ledger *ledger;
     struct link *link;
@@ -33,6 +34,7 @@ struct agent {
     struct workers *workers;
     struct observer *observer;
     struct health *health;
+    struct prometheus_server *prometheus;
     struct control *control;
     struct commands commands;
     struct snapshot *snapshot;
@@ -78,6 +80,9 @@ static void take_snapshot(struct agent *agent)
 
     snapshot->taken_at_us = clock_monotonic_us();
     snapshot->taken_realtime_us = clock_realtime_us();
+    if (!agent->config->instance_id[0] && observer_instance_id(agent->observer))
+        text_copy(agent->instance_id, sizeof(agent->instance_id),
+                  observer_instance_id(agent->observer));
     text_copy(snapshot->instance_id, sizeof(snapshot->instance_id), agent->instance_id);
     snapshot->holder_pid = getppid();
     snapshot->core_pid = getpid();
@@ -114,16 +119,22 @@ static void send_status(struct agent *agent)
     link_send_status(agent->link, text);
 }
 
+static void on_finished(void *userdata)
+{
+    struct agent *agent = userdata;
+
+    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
+    link_send_simple(agent->link, HOLD_STOPPED);
+    (void) sd_event_exit(agent->event, 0);
+}
+
 static void finish_stop(struct agent *agent)
 {
     if (agent->stopped || !agent->serving || agent->node != NODE_DRAINING ||
         !workers_is_stopped(agent->workers))
         return;
     agent->stopped = true;
-    observer_flush(agent->observer);
-    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are written");
-    link_send_simple(agent->link, HOLD_STOPPED);
-    (void) sd_event_exit(agent->event, 0);
+    observer_finish(agent->observer, on_finished, agent);
 }
 
 static int agent_on_refresh(sd_event_source *source, void *userdata)
@@ -287,7 +298,7 @@ static void on_config(struct agent *agent, int fd)
 static int reload(char *why, size_t why_size, void *userdata)
 {
     struct agent *agent = userdata;
-    const struct agent_inheritance *files = &agent->inheritance;
+    const struct inheritance *files = &agent->inheritance;
     CLEANUP(config_image_freep) struct config_image *image = NULL;
     CLEANUP(config_freep) struct config *config = NULL;
     char error[CONFIG_ERROR_MAX], text[CONFIG_ERROR_MAX + 64];
@@ -373,10 +384,14 @@ static void begin_to_serve(struct agent *agent)
     (void) agent_on_refresh(NULL, agent);
     for (size_t i = 0; i < agent->inheritance.n_health_fds && r >= 0; i++)
         r = health_listen(agent->health, agent->inheritance.health_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_statsd_fds && r >= 0; i++)
+        r = observer_listen_statsd(agent->observer, agent->inheritance.statsd_fds[i]);
+    for (size_t i = 0; i < agent->inheritance.n_prometheus_fds && r >= 0; i++)
+        r = prometheus_server_listen(agent->prometheus, agent->inheritance.prometheus_fds[i]);
     if (r >= 0 && agent->inheritance.control_fd >= 0)
         r = control_listen(agent->control, agent->inheritance.control_fd);
     if (r < 0) {
-        log_error_errno(-r, "can't serve /health or the control socket: %m; leaving");
+        log_error_errno(-r, "can't serve /health, /metrics or the control socket: %m; leaving");
         (void) sd_event_exit(agent->event, r);
         return;
     }
@@ -445,6 +460,16 @@ static struct http_response *get_health(void *userdata)
     return health_response(((struct agent *) userdata)->health);
 }
 
+static const struct statsd *get_statsd(void *userdata)
+{
+    return observer_statsd(((struct agent *) userdata)->observer);
+}
+
+static int print_bodies(struct buffer *out, void *userdata)
+{
+    return observer_print_bodies(((struct agent *) userdata)->observer, out);
+}
+
 static const char *get_log_directory(void *userdata)
 {
     const struct agent *agent = userdata;
@@ -477,8 +502,8 @@ static int new_modules(struct agent *agent)
     const struct workers_owner workers_owner = {on_worker, on_worker_gone, refresh_later, agent};
     const struct observer_owner observer_owner = {get_supervisor, on_tick, agent};
     const struct control_owner control_owner = {
-        get_snapshot, get_config,       get_events, get_health, get_log_directory,
-        restart,      restart_progress, reload,     agent};
+        get_snapshot,      get_config, get_events,       get_health, get_statsd, print_bodies,
+        get_log_directory, restart,    restart_progress, reload,     agent};
     int r;
 
     r = ledger_open(&agent->ledger, agent->inheritance.ledger_fd);
@@ -502,12 +527,14 @@ static int new_modules(struct agent *agent)
     if (r < 0)
         return log_error_errno(-r, "can't observe the host: %m");
     r = health_new(&agent->health, agent->event);
+    if (r >= 0 && agent->inheritance.n_prometheus_fds > 0)
+        r = prometheus_server_new(&agent->prometheus, agent->event, get_snapshot, agent);
     if (r < 0)
         return r;
     return control_new(&agent->control, agent->event, &control_owner);
 }
 
-int agent_new(struct agent **ret, sd_event *event, const struct agent_inheritance *take_inheritance)
+int agent_new(struct agent **ret, sd_event *event, const struct inheritance *take_inheritance)
 {
     CLEANUP(agent_freep) struct agent *agent = calloc(1, sizeof(*agent));
     char error[CONFIG_ERROR_MAX] = "";
@@ -557,6 +584,7 @@ struct agent *agent_free(struct agent *agent)
     agent->refresh = sd_event_source_disable_unref(agent->refresh);
     control_free(agent->control);
     health_free(agent->health);
+    prometheus_server_free(agent->prometheus);
     observer_free(agent->observer);
     workers_free(agent->workers);
     link_free(agent->link);
@@ -564,13 +592,7 @@ struct agent *agent_free(struct agent *agent)
     ledger_free(agent->ledger);
     config_free(agent->config);
     free(agent->snapshot);
-    fd_close(agent->inheritance.link_fd);
-    fd_close(agent->inheritance.notify_fd);
-    fd_close(agent->inheritance.ledger_fd);
-    fd_close(agent->inheritance.config_fd);
-    fd_close(agent->inheritance.control_fd);
-    for (size_t i = 0; i < agent->inheritance.n_health_fds; i++)
-        fd_close(agent->inheritance.health_fds[i]);
+    inheritance_done(&agent->inheritance);
     free(agent);
     return NULL;
 }

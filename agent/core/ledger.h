@@ -28,10 +28,11 @@ struct ledger_account {
                                               counts twice */
 };
 
-/* The line that is about to be appended to the file sink. A new core finds by the file's size
- * whether it was. */
+/* The window that is about to be written: a line of the file sink (a new core finds by the file's
+ * size whether it was), or a record of the spool. */
 struct ledger_intent {
-    uint64_t offset;
+    uint64_t sink;   /* an enum config_sink */
+    uint64_t offset; /* in the file; or the record's number */
     uint64_t length; /* 0: none */
 };
 

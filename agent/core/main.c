@@ -15,46 +15,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-static void take_descriptor(struct agent_inheritance *inheritance, const char *name, int fd)
-{
-    const struct {
-        const char *name;
-        int *place;
-    } places[] = {
-        {FDNAME_LINK, &inheritance->link_fd},       {FDNAME_NOTIFY, &inheritance->notify_fd},
-        {FDNAME_LEDGER, &inheritance->ledger_fd},   {FDNAME_CONFIG, &inheritance->config_fd},
-        {FDNAME_CONTROL, &inheritance->control_fd},
-    };
-
-    if (strcmp(name, FDNAME_HEALTH) == 0 && inheritance->n_health_fds < AGENT_LISTENERS_MAX) {
-        inheritance->health_fds[inheritance->n_health_fds++] = fd;
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-        if (strcmp(name, places[i].name) == 0 && *places[i].place < 0) {
-            *places[i].place = fd;
-            return;
-        }
-    close(fd);
-}
-
-static int inherit(struct agent_inheritance *inheritance)
-{
-    char **names = NULL;
-    int n = sd_listen_fds_with_names(true, &names);
-
-    for (int i = 0; i < n; i++) {
-        take_descriptor(inheritance, names[i], SD_LISTEN_FDS_START + i);
-        free(names[i]);
-    }
-    free(names);
-    if (inheritance->link_fd < 0 || inheritance->notify_fd < 0 || inheritance->ledger_fd < 0 ||
-        inheritance->config_fd < 0)
-        return -EBADF;
-    return 0;
-}
-
-static int run(const struct agent_inheritance *inheritance)
+static int run(const struct inheritance *inheritance)
 {
     CLEANUP(sd_event_unrefp) sd_event *event = NULL;
     CLEANUP(agent_freep) struct agent *agent = NULL;
@@ -89,8 +50,7 @@ int main(int argc, char **argv)
                                             {"config-dir", required_argument, NULL, 'd'},
                                             {"runtime-dir", required_argument, NULL, 'r'},
                                             {NULL, 0, NULL, 0}};
-    struct agent_inheritance inheritance = {
-        .link_fd = -1, .notify_fd = -1, .ledger_fd = -1, .config_fd = -1, .control_fd = -1};
+    struct inheritance inheritance = {};
     int option, r;
 
     log_open("agentd-core");
@@ -103,7 +63,7 @@ int main(int argc, char **argv)
             inheritance.runtime_directory = optarg;
         else
             return EXIT_CODE_USAGE;
-    if (inherit(&inheritance) < 0) {
+    if (inheritance_take(&inheritance) < 0) {
         fprintf(stderr, "agentd-core " PACKAGE_VERSION ": started by agentd, not by hand\n");
         return EXIT_CODE_USAGE;
     }

@@ -2,18 +2,22 @@
 /* See the header. */
 #include "agent/core/observer.h"
 
+#include "agent/core/sink.h"
+#include "agent/core/statsd-listener.h"
 #include "agent/observe/host-sampler.h"
 #include "agent/observe/process-sampler.h"
-#include "agent/publish/batch.h"
-#include "agent/publish/file-sink.h"
+#include "agent/publish/record.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
+
+/* All series of all apps; what the outbox takes. */
+#define RECORD_WINDOW_LIMIT (3u * 1024 * 1024)
 
 struct process_view { /* of one worker slot */
     int pid;
@@ -24,7 +28,6 @@ struct observer {
     sd_event *event;
     sd_event_source *timer;
     const struct config *config;
-    const char *instance_id;
     struct ledger *ledger;
     struct accounting *accounting;
     int holder_pid;
@@ -32,10 +35,14 @@ struct observer {
     struct host_sampler *host;
     struct process_sampler *processes;
     struct windows *windows;
-    struct file_sink *sink;
+    struct sink *sink;
+    struct statsd *statsd; /* NULL: no socket */
+    struct statsd_listener *statsd_listener;
+    uint64_t statsd_unprinted;            /* series that found no room in a window */
+    uint64_t statsd_dropped_counted;      /* as of the last closed window */
+    struct buffer record;                 /* the last closed window */
+    struct publish_view counted;          /* as of the last closed window */
     struct process_view *views[APPS_MAX]; /* APP_SLOTS_MAX each; NULL: none */
-    struct publish_view publish;
-    uint64_t errors_closed; /* publish errors in closed windows */
     uint64_t sample_us;
     uint64_t next_us;
 };
@@ -111,88 +118,128 @@ static void sample(struct observer *observer, uint64_t now_us)
     accounting_sample(observer->accounting, now_us);
 }
 
-/* --- publishing ---------------------------------------------------------------------------------
+/* --- windows ------------------------------------------------------------------------------------
  */
 
-static void note_event(struct observer *observer, int level, const char *name, const char *text)
+/* What the sink counted since the last window. */
+static void count_publishing(struct observer *observer)
 {
-    struct event event = {.level = level};
+    struct publish_view now, *last = &observer->counted;
 
-    text_copy(event.name, sizeof(event.name), name);
-    text_copy(event.text, sizeof(event.text), text);
-    events_add(ledger_events(observer->ledger), &event, clock_realtime_us());
-}
-
-static void publish_failed(struct observer *observer, int error)
-{
-    struct publish_view *publish = &observer->publish;
-    bool first = publish->last_error[0] == '\0';
-
-    publish->errors++;
-    snprintf(publish->last_error, sizeof(publish->last_error), "can't write %.100s: %.40s",
-             publish->target, strerror(error));
-    if (first) { /* of a row of failures; the counter has them all */
-        note_event(observer, LOG_ERR, "publish-failed", publish->last_error);
-        log_error("samples of this window are lost; requests wait for the next one");
+    sink_view(observer->sink, &now);
+    windows_count(observer->windows, METRIC_PUBLISH_ERRORS, WINDOW_NO_APP,
+                  (double) (now.errors - MIN(last->errors, now.errors)));
+    if (now.sink == CONFIG_SINK_CLOUDWATCH) {
+        windows_count(observer->windows, METRIC_PUBLISH_AMBIGUOUS, WINDOW_NO_APP,
+                      (double) (now.ambiguous - MIN(last->ambiguous, now.ambiguous)));
+        windows_count(observer->windows, METRIC_PUBLISH_DROPPED, WINDOW_NO_APP,
+                      (double) (now.dropped - MIN(last->dropped, now.dropped)));
+        windows_observe(observer->windows, METRIC_SPOOL_BYTES, WINDOW_NO_APP,
+                        (double) now.queued_bytes);
     }
+    *last = now;
 }
 
-static void publish_succeeded(struct observer *observer)
+static double mean_cpu_percent(const struct window *window)
 {
-    if (observer->publish.last_error[0])
-        note_event(observer, LOG_NOTICE, "publish-recovered", "metrics are written again");
-    observer->publish.last_error[0] = '\0';
-    observer->publish.windows_written++;
-    observer->publish.last_success_realtime_us = clock_realtime_us();
+    const struct window_series *cpu = &window->host[METRIC_CPU_UTILIZATION];
+
+    return cpu->count > 0 ? cpu->sum / (double) cpu->count : (double) NAN;
 }
 
-/* One line at its noted place. 0 or a negative errno. */
-static int write_line(struct observer *observer, const struct window *window, struct buffer *line)
-{
-    struct ledger_intent intent;
-    int64_t offset;
+/* --- StatsD -------------------------------------------------------------------------------------
+ */
 
-    if (buffer_append(line, "\n", 1) < 0)
-        return -ENOBUFS;
-    offset = file_sink_offset(observer->sink);
-    if (offset < 0)
-        return (int) offset;
-    intent = (struct ledger_intent){.offset = (uint64_t) offset, .length = line->length};
-    accounting_intend(observer->accounting, &intent, window->start_realtime_us);
-    return file_sink_append(observer->sink, line->data, line->length);
+static void view_statsd(const struct observer *observer, struct statsd_totals *ret)
+{
+    struct statsd_listener_counts listener;
+    struct statsd_counts counts;
+
+    *ret = (struct statsd_totals){.listens = observer->statsd};
+    if (!observer->statsd)
+        return;
+    statsd_counts(observer->statsd, &counts);
+    statsd_listener_counts(observer->statsd_listener, &listener);
+    ret->datagrams = listener.datagrams;
+    ret->lines = counts.lines;
+    ret->bad_lines = counts.bad_lines;
+    ret->over_series_max = counts.over_series_max;
+    ret->dropped = listener.dropped + observer->statsd_unprinted;
+    ret->series = counts.series;
+    ret->series_max = observer->config->statsd_series_max;
+    text_copy(ret->last_bad_line, sizeof(ret->last_bad_line), counts.last_bad_line);
 }
 
-static int write_window(struct observer *observer, const struct window *window)
+static void count_statsd(struct observer *observer)
 {
-    struct batch_settings settings = {
-        .namespace_ = observer->config->namespace_,
-        .asg_name = observer->config->asg_name,
-        .instance_id = observer->instance_id,
-        .per_instance = observer->config->per_instance,
-        /* One line a window, so that it is there as a whole or not at all. */
-        .body_limit_bytes = FILE_SINK_LINE_MAX - 1,
-        .datums_max = SIZE_MAX,
-    };
-    struct batch batch;
-    struct buffer line;
-    int r;
+    struct statsd_totals totals;
+    uint64_t dropped;
+
+    view_statsd(observer, &totals);
+    if (!totals.listens)
+        return;
+    dropped = totals.bad_lines + totals.over_series_max + totals.dropped;
+    windows_count(observer->windows, METRIC_STATSD_DROPPED, WINDOW_NO_APP,
+                  (double) (dropped - MIN(observer->statsd_dropped_counted, dropped)));
+    observer->statsd_dropped_counted = dropped;
+}
+
+/* All series go into the one record; there is no second one. */
+struct one_record {
+    struct buffer *record;
+};
+
+static struct buffer *next_record(void *userdata)
+{
+    return TAKE(((struct one_record *) userdata)->record);
+}
+
+static void print_statsd(struct observer *observer, const struct window *window)
+{
+    struct one_record one = {&observer->record};
+    uint64_t dropped = 0;
+
+    if (!observer->statsd)
+        return;
+    statsd_close(observer->statsd, window->start_realtime_us, window->length_us, next_record, &one,
+                 &dropped);
+    observer->statsd_unprinted += dropped;
+    if (dropped > 0)
+        log_error("%" PRIu64 " StatsD series found no room in a window and are lost", dropped);
+}
+
+int observer_listen_statsd(struct observer *observer, int fd)
+{
+    const struct config *config = observer->config;
+    int r = 0;
+
+    if (!observer->statsd)
+        r = statsd_new(&observer->statsd, (const char *const *) config->statsd_dimensions,
+                       config->statsd_series_max);
+    if (r >= 0 && !observer->statsd_listener)
+        r = statsd_listener_new(&observer->statsd_listener, observer->event, observer->statsd);
+    return r < 0 ? r : statsd_listener_add(observer->statsd_listener, fd);
+}
+
+const struct statsd *observer_statsd(const struct observer *observer)
+{
+    return observer->statsd;
+}
+
+/* --- closing ------------------------------------------------------------------------------------
+ */
+
+/* The window as text, kept until the next. */
+static int print_window(struct observer *observer, const struct window *window)
+{
+    const char *names[APPS_MAX];
 
     for (unsigned app = 0; app < APPS_MAX; app++) {
         const char *name = ledger_app_name(observer->ledger, app);
-        settings.app_names[app] = name[0] ? name : NULL;
+        names[app] = name[0] ? name : NULL;
     }
-    if (!observer->sink) {
-        r = file_sink_open(&observer->sink, observer->publish.target, 0);
-        if (r < 0)
-            return r;
-    }
-    buffer_init(&line, FILE_SINK_LINE_MAX);
-    batch_init(&batch, &settings, window);
-    r = batch_next(&batch, &line);
-    if (r > 0)
-        r = write_line(observer, window, &line);
-    buffer_done(&line);
-    return r;
+    buffer_clear(&observer->record);
+    return record_append_window(&observer->record, window, names);
 }
 
 static void close_window(struct observer *observer)
@@ -200,26 +247,27 @@ static void close_window(struct observer *observer)
     const struct supervisor *supervisor = observer->owner.supervisor(observer->owner.userdata);
     uint64_t restarts[APPS_MAX] = {0};
     const struct window *window;
-    int r = 0;
+    struct sink_window out;
 
     for (unsigned app = 0; app < APPS_MAX; app++)
         for (unsigned slot = 1; ledger_app_name(observer->ledger, app)[0] && slot <= APP_SLOTS_MAX;
              slot++)
             restarts[app] += supervisor_slot(supervisor, app, slot)->restarts;
     accounting_close(observer->accounting, observer->windows, restarts);
-    windows_count(observer->windows, METRIC_PUBLISH_ERRORS, WINDOW_NO_APP,
-                  (double) (observer->publish.errors - observer->errors_closed));
-    observer->errors_closed = observer->publish.errors;
+    count_publishing(observer);
+    count_statsd(observer);
 
     window = windows_close(observer->windows, clock_monotonic_us(), clock_realtime_us());
-    if (observer->config->sink == CONFIG_SINK_FILE) {
-        r = write_window(observer, window);
-        if (r < 0)
-            publish_failed(observer, -r);
-        else
-            publish_succeeded(observer);
-    }
-    accounting_settle(observer->accounting, r >= 0);
+    if (print_window(observer, window) < 0)
+        log_error("no memory for all of a window: the rest of it is lost");
+    print_statsd(observer, window);
+    out = (struct sink_window){
+        .text = observer->record.data,
+        .length = observer->record.length,
+        .start_realtime_us = window->start_realtime_us,
+        .cpu_percent = mean_cpu_percent(window),
+    };
+    sink_write(observer->sink, &out);
 }
 
 /* --- the tick -----------------------------------------------------------------------------------
@@ -266,37 +314,6 @@ static int observer_on_tick(sd_event_source *source, uint64_t usec, void *userda
 /* --- life cycle ---------------------------------------------------------------------------------
  */
 
-/* Was the line that an earlier core noted written before it died? */
-static void settle_old_intent(struct observer *observer)
-{
-    const struct ledger_intent *intent = &ledger_accounts(observer->ledger)->intent;
-    bool written = false;
-
-    if (intent->length == 0)
-        return;
-    if (observer->config->sink == CONFIG_SINK_FILE &&
-        file_sink_open(&observer->sink, observer->publish.target, 0) >= 0)
-        written = file_sink_settle(observer->sink, intent->offset, intent->length) > 0;
-    log_debug("the last core died while it wrote a window, which %s",
-              written ? "is there" : "is not there");
-    accounting_settle(observer->accounting, written);
-}
-
-static void set_target(struct observer *observer)
-{
-    const struct config *config = observer->config;
-
-    observer->publish.sink = config->sink;
-    observer->publish.target[0] = '\0';
-    if (config->sink != CONFIG_SINK_FILE)
-        return;
-    if (config->publish_file[0])
-        text_copy(observer->publish.target, sizeof(observer->publish.target), config->publish_file);
-    else
-        snprintf(observer->publish.target, sizeof(observer->publish.target), "%.230s/metrics.jsonl",
-                 config->state_dir);
-}
-
 int observer_new(struct observer **ret, sd_event *event, const struct config *config,
                  const char *instance_id, struct ledger *ledger, struct accounting *accounting,
                  int holder_pid, const struct observer_owner *owner)
@@ -308,14 +325,15 @@ int observer_new(struct observer **ret, sd_event *event, const struct config *co
         return -ENOMEM;
     observer->event = event;
     observer->config = config;
-    observer->instance_id = instance_id;
     observer->ledger = ledger;
     observer->accounting = accounting;
     observer->holder_pid = holder_pid;
     observer->owner = *owner;
     observer->sample_us = config->sample_ms * USEC_PER_MSEC;
-    set_target(observer);
-    settle_old_intent(observer);
+    buffer_init(&observer->record, RECORD_WINDOW_LIMIT);
+    r = sink_new(&observer->sink, event, config, instance_id, ledger, accounting);
+    if (r < 0)
+        return r;
     r = host_sampler_new(&observer->host, "/proc", config->disk_path);
     if (r < 0)
         return r;
@@ -342,7 +360,10 @@ struct observer *observer_free(struct observer *observer)
     if (!observer)
         return NULL;
     sd_event_source_disable_unref(observer->timer);
-    file_sink_free(observer->sink);
+    statsd_listener_free(observer->statsd_listener);
+    statsd_free(observer->statsd);
+    sink_free(observer->sink);
+    buffer_done(&observer->record);
     windows_free(observer->windows);
     process_sampler_free(observer->processes);
     host_sampler_free(observer->host);
@@ -367,21 +388,43 @@ int observer_configure(struct observer *observer, const struct config *config)
                     clock_monotonic_us(), clock_realtime_us());
     if (r < 0)
         return r;
+    r = observer->statsd
+            ? statsd_configure(observer->statsd, (const char *const *) config->statsd_dimensions,
+                               config->statsd_series_max)
+            : 0;
+    if (r >= 0)
+        r = sink_configure(observer->sink, config);
+    if (r < 0)
+        return r;
     observer->config = config; /* not before: the caller frees it if we fail */
     windows_free(observer->windows);
     observer->windows = TAKE(windows);
     host_sampler_free(observer->host);
     observer->host = TAKE(host);
-    observer->sink = file_sink_free(observer->sink);
     observer->sample_us = config->sample_ms * USEC_PER_MSEC;
-    set_target(observer);
     return 0;
 }
 
-void observer_flush(struct observer *observer)
+void observer_finish(struct observer *observer, void (*done)(void *userdata), void *userdata)
 {
+    (void) sd_event_source_set_enabled(observer->timer, SD_EVENT_OFF);
+    if (observer->statsd_listener)
+        statsd_listener_drain(observer->statsd_listener);
     sample(observer, clock_monotonic_us());
     close_window(observer);
+    sink_finish(observer->sink, done, userdata);
+}
+
+const char *observer_instance_id(const struct observer *observer)
+{
+    return sink_instance_id(observer->sink);
+}
+
+int observer_print_bodies(const struct observer *observer, struct buffer *out)
+{
+    if (observer->record.length == 0)
+        return -EAGAIN;
+    return sink_print_bodies(observer->sink, observer->record.data, observer->record.length, out);
 }
 
 /* --- views --------------------------------------------------------------------------------------
@@ -426,5 +469,6 @@ void observer_view(const struct observer *observer, struct snapshot *snapshot)
                              &snapshot->app_series[i][metric]);
         view_app(observer, &snapshot->apps[i], app);
     }
-    snapshot->publish = observer->publish;
+    sink_view(observer->sink, &snapshot->publish);
+    view_statsd(observer, &snapshot->statsd);
 }

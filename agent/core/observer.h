@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The observer: samples the host, the processes and the scoreboards each tick, sums them up in
- * windows, and hands closed windows to the sink.
- *
- * A window reaches the file sink exactly once: its place is noted in the ledger before it is
- * written, and a core that starts looks there whether it was. A sink that fails costs the window's
- * samples (counted and logged), never a request: those are in the next window then.
+ * windows, and hands closed windows to the sink (sink.h).
  */
 #pragma once
 
 #include "agent/core/accounting.h"
 #include "agent/core/snapshot.h"
+#include "agent/observe/statsd.h"
 
 #include <systemd/sd-event.h>
 
@@ -33,8 +30,21 @@ DEFINE_CLEANUP(struct observer *, observer_free)
 /* The same observer with another configuration; the open window is closed first. */
 int observer_configure(struct observer *observer, const struct config *config);
 
-/* Closes the open window and writes it: before leaving. */
-void observer_flush(struct observer *observer);
+/* One more datagram socket for StatsD; it stays the caller's. 0 or a negative errno. */
+int observer_listen_statsd(struct observer *observer, int fd);
+/* Its series, for views; NULL where there is no socket. */
+const struct statsd *observer_statsd(const struct observer *observer);
+
+/* Before leaving: closes the open window, hands it over and lets the sink send what waits, for a
+ * bounded time; then calls |done|, maybe from in here. It samples no more. */
+void observer_finish(struct observer *observer, void (*done)(void *userdata), void *userdata);
+
+/* The instance's id once AWS has told it, else NULL. */
+const char *observer_instance_id(const struct observer *observer);
+
+/* The bodies that CloudWatch would get for the last closed window, now, as a JSON array: appended.
+ * 0, -EAGAIN before the first, or a negative errno. */
+int observer_print_bodies(const struct observer *observer, struct buffer *out);
 
 /* Fills in the host's and the apps' series, each worker's CPU and memory, and the publisher's
  * state. The apps must be in place. */

@@ -66,13 +66,42 @@ struct sample_view { /* the newest sample and the last full window of one series
     uint64_t window_count;
 };
 
+#define PUBLISH_CODES_MAX 8u /* different errors that are told apart; then "other" */
+
+struct publish_error_view {
+    char code[40]; /* "Throttling", "TimedOut" */
+    uint64_t count;
+};
+
 struct publish_view {
     enum config_sink sink;
     uint64_t windows_written;
     uint64_t errors;
     uint64_t last_success_realtime_us; /* 0: never */
     char target[CONFIG_STRING_MAX + 1];
-    char last_error[160];
+    char last_error[160]; /* "" after a success */
+    /* The sink "cloudwatch" alone, from here on. */
+    char waiting_for[200]; /* why nothing is sent yet; "": it is */
+    char region[CONFIG_REGION_MAX + 1];
+    char asg_name[CONFIG_STRING_MAX + 1];
+    char credentials[40]; /* where they come from; "" none yet */
+    char spool[CONFIG_STRING_MAX + 1];
+    uint64_t queued, queued_bytes; /* windows, and bytes in the spool */
+    bool spool_in_memory;          /* the disk refuses it */
+    uint64_t ambiguous, dropped;
+    unsigned calls_last_hour;
+    uint64_t next_us; /* monotonic, when the next request is due; 0: not before a window closes */
+    size_t n_codes;
+    struct publish_error_view codes[PUBLISH_CODES_MAX + 1];
+};
+
+struct statsd_totals { /* since this core's start */
+    bool listens;      /* false: there is no socket, the rest means nothing */
+    uint64_t datagrams, lines;
+    uint64_t bad_lines, over_series_max;
+    uint64_t dropped; /* by the kernel, or for want of room in a window */
+    size_t series, series_max;
+    char last_bad_line[80];
 };
 
 struct snapshot {
@@ -87,6 +116,7 @@ struct snapshot {
     struct sample_view host[METRIC_COUNT_];                 /* host and agent metrics */
     struct sample_view app_series[APPS_MAX][METRIC_COUNT_]; /* app metrics */
     struct publish_view publish;
+    struct statsd_totals statsd;
     size_t n_apps;
     struct app_view apps[APPS_MAX];
 };

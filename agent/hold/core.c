@@ -115,18 +115,18 @@ static pid_t core_spawn(struct core *core, int peer_fd)
                                              config_directory ? directory_option : NULL,
                                              config_directory, NULL},
                           .directory = "/",
-                          .fds = {peer_fd, holder->notify_fd, holder->ledger_fd, holder->config_fd,
-                                  listeners_find(&holder->listeners, holder->health),
-                                  listeners_find(&holder->listeners, holder->control_path)},
-                          .n_fds = 6,
-                          .n_listen_fds = 6,
                           .null_fd = holder->null_fd,
                           .output_fd = -1,
                           .cgroup_fd = -1};
     if (journal)
         spawn_add(&spawn, "JOURNAL_STREAM=%s", journal);
-    spawn_add_standard(&spawn, FDNAME_LINK ":" FDNAME_NOTIFY ":" FDNAME_LEDGER ":" FDNAME_CONFIG
-                                           ":" FDNAME_HEALTH ":" FDNAME_CONTROL);
+    spawn_add_aws(&spawn);
+    spawn_give(&spawn, FDNAME_LINK, peer_fd);
+    spawn_give(&spawn, FDNAME_NOTIFY, holder->notify_fd);
+    spawn_give(&spawn, FDNAME_LEDGER, holder->ledger_fd);
+    spawn_give(&spawn, FDNAME_CONFIG, holder->config_fd);
+    listeners_give_core(&holder->listeners, &spawn);
+    spawn_add_standard(&spawn);
     pid_t pid = spawn_run(&spawn);
     spawn_done(&spawn);
     return pid;

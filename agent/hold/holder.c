@@ -83,20 +83,29 @@ static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_
     return 0;
 }
 
+static void swap_lists(char **one, char **other, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *item = one[i];
+        one[i] = other[i];
+        other[i] = item;
+    }
+}
+
 /*
- * An app that goes on keeps its addresses until a restart: all its workers share one set. Swaps
- * them, so that a second call undoes it. What else needs a restart, the core says.
+ * The agent, and an app that goes on, keep their addresses until a restart: all workers of an app
+ * share one set. Swaps what is allocated, so that a second call undoes it. What else needs a
+ * restart, the core says.
  */
 static void keep_addresses(struct config *old, struct config *new)
 {
+    memcpy(new->health_listen, old->health_listen, sizeof(new->health_listen));
+    memcpy(new->prometheus_listen, old->prometheus_listen, sizeof(new->prometheus_listen));
+    swap_lists(old->statsd_listen, new->statsd_listen, STATSD_LISTENERS_MAX);
     for (size_t i = 0; i < old->n_apps; i++) {
         struct config_app *app = (struct config_app *) config_find_app(new, old->apps[i].name);
-        for (size_t n = 0; app && app->enabled && old->apps[i].enabled && n < APP_LISTENERS_MAX;
-             n++) {
-            char *address = app->listen[n];
-            app->listen[n] = old->apps[i].listen[n];
-            old->apps[i].listen[n] = address;
-        }
+        if (app && app->enabled && old->apps[i].enabled)
+            swap_lists(old->apps[i].listen, app->listen, APP_LISTENERS_MAX);
     }
 }
 
@@ -108,7 +117,7 @@ static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
 
     if (r >= 0) {
         keep_addresses(holder->config, config);
-        r = listeners_open(&holder->listeners, config, holder->health, holder->control_path, error);
+        r = listeners_open(&holder->listeners, config, holder->control_path, error);
         if (r < 0)
             keep_addresses(holder->config, config); /* swaps them back */
     }
@@ -167,7 +176,8 @@ static void stop(struct holder *holder)
 
     for (size_t i = 0; i < config->n_apps; i++)
         drain_s = MAX(drain_s, config_app_drain_s(&config->apps[i]));
-    uint64_t wait_us = (config->lame_duck_s + drain_s + STOP_MARGIN_S) * USEC_PER_SEC;
+    uint64_t wait_us =
+        (config->lame_duck_s + drain_s + config->publish_stop_s + STOP_MARGIN_S) * USEC_PER_SEC;
 
     log_info("stopping, %" PRIu64 " s at most", wait_us / USEC_PER_SEC);
     holder->state = HOLDER_STOPPING;
@@ -289,18 +299,11 @@ static int adopt_descriptors(struct holder *holder)
 static int open_notify(struct holder *holder)
 {
     const int on = 1;
-    union listen_address address;
-    socklen_t length;
-    int r = listen_parse(holder->notify_path, &address, &length);
-    if (r < 0)
-        return r;
-    holder->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     (void) unlink(holder->notify_path); /* no other agentd's: the control socket is ours */
-    if (holder->notify_fd < 0 || bind(holder->notify_fd, &address.any, length) < 0 ||
-        chmod(holder->notify_path, 0666) < 0 || /* workers have users of their own */
-        setsockopt(holder->notify_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
-        return -errno;
-    return 0;
+    holder->notify_fd = listen_open_datagram(holder->notify_path, 0666); /* workers have users */
+    if (holder->notify_fd < 0)
+        return holder->notify_fd;
+    return setsockopt(holder->notify_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
 static void share_control(const struct holder *holder)
@@ -321,15 +324,14 @@ static int open_all(struct holder *holder, char error[CONFIG_ERROR_MAX])
     int r;
 
     holder->runtime_dir = strdup(config->runtime_dir);
-    holder->health = strdup(config->health_listen);
-    if (!holder->runtime_dir || !holder->health ||
+    if (!holder->runtime_dir ||
         asprintf(&holder->control_path, "%s/control.sock", config->runtime_dir) < 0 ||
         asprintf(&holder->notify_path, "%s/notify.sock", config->runtime_dir) < 0)
         return fail(error, -ENOMEM, "start");
     r = directory_make(holder->runtime_dir, 0755);
     if (r < 0)
         return fail(error, r, holder->runtime_dir);
-    r = listeners_open(&holder->listeners, config, holder->health, holder->control_path, error);
+    r = listeners_open(&holder->listeners, config, holder->control_path, error);
     if (r < 0)
         return r;
     slots_reconfigure(&holder->slots); /* what was handed in and nothing needs, is closed */
@@ -392,7 +394,6 @@ static void holder_done(struct holder *holder)
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         fd_close(fds[i]);
     free(holder->runtime_dir);
-    free(holder->health);
     free(holder->control_path);
     free(holder->notify_path);
 }

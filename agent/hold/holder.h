@@ -29,7 +29,7 @@ struct holder {
     bool announced;            /* READY=1 was sent */
     struct spawn_means means;
     struct config *config;
-    char *runtime_dir, *health; /* of the start: a reload doesn't move them */
+    char *runtime_dir; /* of the start: a reload doesn't move it */
     char *control_path, *notify_path;
     int config_fd; /* the image of |config| */
     int ledger_fd, notify_fd, null_fd, cgroup_fd;

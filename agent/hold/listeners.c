@@ -14,8 +14,39 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#define SOCKET_MODE_APP     0666u /* a front of another user may connect */
+#define SOCKET_MODE_ALL     0666u /* a front, a prober, a worker of another user */
 #define SOCKET_MODE_CONTROL 0660u
+
+#define WANTED_MAX (3u + STATSD_LISTENERS_MAX + APPS_MAX * APP_LISTENERS_MAX)
+
+/* What a configuration asks for. */
+struct wanted {
+    const char *address, *owner;
+    const char *fd_name; /* FDNAME_STATSD are datagram sockets */
+};
+
+/* The control socket first: if another agentd runs here, this is where it shows. */
+static size_t list_wanted(const struct config *config, const char *control,
+                          struct wanted list[WANTED_MAX])
+{
+    size_t n = 0;
+
+    list[n++] = (struct wanted){control, "", FDNAME_CONTROL};
+    list[n++] = (struct wanted){config->health_listen, "", FDNAME_HEALTH};
+    if (config->prometheus_listen[0])
+        list[n++] = (struct wanted){config->prometheus_listen, "", FDNAME_PROMETHEUS};
+    for (char *const *listen = config->statsd_listen; *listen; listen++)
+        list[n++] = (struct wanted){*listen, "", FDNAME_STATSD};
+    for (const struct config_app *app = config->apps; app < config->apps + config->n_apps; app++)
+        for (char *const *listen = app->listen; *listen && app->enabled; listen++)
+            list[n++] = (struct wanted){*listen, app->name, FDNAME_WEB};
+    return n;
+}
+
+static bool is_datagram(const char *fd_name)
+{
+    return strcmp(fd_name, FDNAME_STATSD) == 0;
+}
 
 /* And not a socket unit's. */
 static bool is_ours(const struct listener *item)
@@ -82,106 +113,97 @@ int listeners_adopt(struct listeners *listeners, int take_fd, const char *name)
 }
 
 /* A unix socket whose path is gone can't be reached any more, though it is bound. */
-static bool is_bound_to(const struct listener *item, const char *address)
+static bool is_bound_to(const struct listener *item, const char *address, bool datagram)
 {
     struct stat status;
 
+    if (item->fd_name && is_datagram(item->fd_name) != datagram)
+        return false; /* UDP and TCP may have the same address */
     if (item->address[0] && (address[0] == '/' || strcmp(item->address, address) == 0))
         return strcmp(item->address, address) == 0;
-    return listen_matches(item->fd, address) &&
+    return (datagram ? listen_matches_datagram : listen_matches)(item->fd, address) &&
            (address[0] != '/' || (stat(address, &status) == 0 && S_ISSOCK(status.st_mode)));
 }
 
-static struct listener *find(const struct listeners *listeners, const char *address)
+static struct listener *find(const struct listeners *listeners, const char *address, bool datagram)
 {
     for (size_t i = 0; i < listeners->n; i++)
-        if (is_bound_to(&listeners->items[i], address))
+        if (is_bound_to(&listeners->items[i], address, datagram))
             return &listeners->items[i];
     return NULL;
 }
 
-/* Finds or opens one. A new one is ours to undo until set_owner() publishes it. */
-static int claim(struct listeners *listeners, const char *address, unsigned unix_mode,
+/* Finds or opens one. A new one is ours to undo until publish() has it. */
+static int claim(struct listeners *listeners, const struct wanted *wanted,
                  char error[CONFIG_ERROR_MAX])
 {
-    struct listener *item = find(listeners, address);
-    char name[sizeof(STORE_LISTENER) + CONFIG_LISTEN_MAX];
+    const bool datagram = is_datagram(wanted->fd_name);
+    const unsigned mode =
+        strcmp(wanted->fd_name, FDNAME_CONTROL) == 0 ? SOCKET_MODE_CONTROL : SOCKET_MODE_ALL;
+    struct listener *item = find(listeners, wanted->address, datagram);
+    char name[sizeof(STORE_LISTENER STORE_DATAGRAM) + CONFIG_LISTEN_MAX];
 
     if (item && item->claimed) {
-        snprintf(error, CONFIG_ERROR_MAX, "%s: is listened on twice", address);
+        snprintf(error, CONFIG_ERROR_MAX, "%s: is listened on twice", wanted->address);
         return -EADDRINUSE;
     }
     if (!item) {
-        snprintf(name, sizeof(name), STORE_LISTENER "%s", address);
+        snprintf(name, sizeof(name), STORE_LISTENER "%s%s", datagram ? STORE_DATAGRAM : "",
+                 wanted->address);
         for (char *c = name; *c; c++)
             *c = *c == ':' ? '_' : *c;
-        int fd = listen_open(address, unix_mode);
+        int fd = (datagram ? listen_open_datagram : listen_open)(wanted->address, mode);
         item = fd < 0 ? NULL : add(listeners, fd, name);
         if (!item) {
             fd = fd < 0 ? fd : -ENOMEM;
-            snprintf(error, CONFIG_ERROR_MAX, "can't listen on %s: %s", address, strerror(-fd));
+            snprintf(error, CONFIG_ERROR_MAX, "can't listen on %s: %s", wanted->address,
+                     strerror(-fd));
             return fd;
         }
-        text_copy(item->address, sizeof(item->address), address);
+        item->fd_name = wanted->fd_name;
+        text_copy(item->address, sizeof(item->address), wanted->address);
     }
     item->claimed = true;
     return 0;
 }
 
-static bool is_named(const struct listener *item, const struct config *config, const char *health,
-                     const char *control)
+/* What was handed in, of a configuration before: 127.0.0.1:80, say, would be in the way of
+ * [::]:80. */
+static void close_strays(struct listeners *listeners, const struct wanted *list, size_t n)
 {
-    for (size_t i = 0; i < config->n_apps; i++)
-        for (char *const *listen = config->apps[i].listen; *listen; listen++)
-            if (config->apps[i].enabled && is_bound_to(item, *listen))
-                return true;
-    return is_bound_to(item, control) || is_bound_to(item, health);
-}
-
-/* Of a configuration before: 127.0.0.1:80, say, would be in the way of [::]:80. */
-static void close_strays(struct listeners *listeners, const struct config *config,
-                         const char *health, const char *control)
-{
-    for (size_t i = listeners->n; i-- > 0;)
-        if (!listeners->items[i].address[0] &&
-            !is_named(&listeners->items[i], config, health, control))
+    for (size_t i = listeners->n; i-- > 0;) {
+        bool is_named = listeners->items[i].address[0];
+        for (size_t j = 0; j < n && !is_named; j++)
+            is_named =
+                is_bound_to(&listeners->items[i], list[j].address, is_datagram(list[j].fd_name));
+        if (!is_named)
             end_item(listeners, i);
+    }
 }
 
-/* Calls claim() for each address; stops at the first error. */
-static int claim_all(struct listeners *listeners, const struct config *config, const char *health,
-                     const char *control, char error[CONFIG_ERROR_MAX])
+static void publish(struct listeners *listeners, const struct wanted *wanted)
 {
-    /* The control socket first: if another agentd runs here, this is where it shows. */
-    int r = claim(listeners, control, SOCKET_MODE_CONTROL, error);
-    if (r >= 0)
-        r = claim(listeners, health, SOCKET_MODE_APP, error);
-    for (size_t i = 0; i < config->n_apps && r >= 0; i++)
-        for (char *const *listen = config->apps[i].listen; *listen && r >= 0; listen++)
-            if (config->apps[i].enabled)
-                r = claim(listeners, *listen, SOCKET_MODE_APP, error);
-    return r;
-}
+    struct listener *item = find(listeners, wanted->address, is_datagram(wanted->fd_name));
 
-static void set_owner(struct listeners *listeners, const char *address, const char *owner)
-{
-    struct listener *item = find(listeners, address);
-
-    text_copy(item->address, sizeof(item->address), address);
-    text_copy(item->owner, sizeof(item->owner), owner);
+    item->fd_name = wanted->fd_name;
+    text_copy(item->address, sizeof(item->address), wanted->address);
+    text_copy(item->owner, sizeof(item->owner), wanted->owner);
     store_put(item->stored_as, item->fd); /* the same one again is ignored */
 }
 
-int listeners_open(struct listeners *listeners, const struct config *config, const char *health,
-                   const char *control, char error[CONFIG_ERROR_MAX])
+int listeners_open(struct listeners *listeners, const struct config *config, const char *control,
+                   char error[CONFIG_ERROR_MAX])
 {
-    close_strays(listeners, config, health, control);
-    const size_t n_before = listeners->n;
-    int r;
+    struct wanted list[WANTED_MAX];
+    const size_t n = list_wanted(config, control, list);
+    int r = 0;
 
+    close_strays(listeners, list, n);
+    const size_t n_before = listeners->n;
     for (size_t i = 0; i < n_before; i++)
         listeners->items[i].claimed = false;
-    r = claim_all(listeners, config, health, control, error);
+    for (size_t i = 0; i < n && r >= 0; i++)
+        r = claim(listeners, &list[i], error);
     if (r < 0) {
         while (listeners->n > n_before)
             close_item(listeners, listeners->n - 1);
@@ -189,12 +211,8 @@ int listeners_open(struct listeners *listeners, const struct config *config, con
     }
     for (size_t i = 0; i < listeners->n; i++)
         listeners->items[i].wanted = listeners->items[i].claimed;
-    set_owner(listeners, control, "");
-    set_owner(listeners, health, "");
-    for (size_t i = 0; i < config->n_apps; i++)
-        for (char *const *listen = config->apps[i].listen; *listen; listen++)
-            if (config->apps[i].enabled)
-                set_owner(listeners, *listen, config->apps[i].name);
+    for (size_t i = 0; i < n; i++)
+        publish(listeners, &list[i]);
     return 0;
 }
 
@@ -226,8 +244,15 @@ void listeners_revive(struct listeners *listeners, const char *owner)
 
 int listeners_find(const struct listeners *listeners, const char *address)
 {
-    const struct listener *item = find(listeners, address);
+    const struct listener *item = find(listeners, address, false);
     return item ? item->fd : -1;
+}
+
+void listeners_give_core(const struct listeners *listeners, struct spawn *spawn)
+{
+    for (size_t i = 0; i < listeners->n; i++)
+        if (listeners->items[i].wanted && !listeners->items[i].owner[0])
+            spawn_give(spawn, listeners->items[i].fd_name, listeners->items[i].fd);
 }
 
 void listeners_unlink(const struct listeners *listeners)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The listening sockets: opened once or handed over by systemd, and kept until nobody needs them,
- * so that no connection is ever refused between two workers, cores or holders.
+ * The listening sockets, StatsD's datagram sockets among them: opened once or handed over by
+ * systemd, and kept until nobody needs them, so that no connection is ever refused and no datagram
+ * lost between two workers, cores or holders.
  */
 #pragma once
 
+#include "common/base/spawn.h"
 #include "common/schema/config.h"
 
 struct listener {
     char address[CONFIG_LISTEN_MAX + 1]; /* "" = handed in, not claimed yet */
     char owner[APP_NAME_MAX + 1];        /* an app, or "" = the agent itself */
     char *stored_as;                     /* its name with systemd */
+    const char *fd_name;                 /* with whom it is for; NULL: not claimed yet */
     int fd;
     bool claimed; /* by the configuration looked at last, */
     bool wanted;  /* and by the one in force */
@@ -27,12 +30,12 @@ void listeners_done(struct listeners *listeners);
 int listeners_adopt(struct listeners *listeners, int take_fd, const char *name);
 
 /*
- * Makes sure that there is a listener for all that |config| names, for |health| and |control|.
- * What was handed in and none of them names is closed first. All or nothing: 0, or a negative errno
- * with one line in |error| and nothing else changed.
+ * Makes sure that there is a listener for all that |config| names, and for |control|. What was
+ * handed in and none of them names is closed first. All or nothing: 0, or a negative errno with one
+ * line in |error| and nothing else changed.
  */
-int listeners_open(struct listeners *listeners, const struct config *config, const char *health,
-                   const char *control, char error[CONFIG_ERROR_MAX]);
+int listeners_open(struct listeners *listeners, const struct config *config, const char *control,
+                   char error[CONFIG_ERROR_MAX]);
 
 /* Closes what the configuration in force doesn't name and whose owner is not |in_use|. */
 void listeners_prune(struct listeners *listeners, bool (*in_use)(void *userdata, const char *owner),
@@ -48,8 +51,11 @@ void listeners_close(struct listeners *listeners, const char *owner);
  */
 void listeners_revive(struct listeners *listeners, const char *owner);
 
-/* The descriptor for an address, -1 if there is none. Borrowed. */
+/* The descriptor of an app's listener, -1 if there is none. Borrowed. */
 int listeners_find(const struct listeners *listeners, const char *address);
+
+/* Gives a core those of the agent itself. */
+void listeners_give_core(const struct listeners *listeners, struct spawn *spawn);
 
 /* Removes the paths of unix sockets: at the end of a run that has no fd store. */
 void listeners_unlink(const struct listeners *listeners);

@@ -9,6 +9,7 @@
 #include "common/base/accept-gate.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
+#include "common/base/listen.h"
 #include "common/base/log.h"
 #include "common/base/scoreboard.h"
 #include "common/base/text.h"
@@ -225,14 +226,26 @@ static int choose_user(const struct holder *holder, struct app *app,
     return 0;
 }
 
+/* Client libraries that read it speak UDP. Datadog's variables (DD_AGENT_HOST) are left alone: they
+ * would also send traces here, and its agent may run beside this one. */
+static void add_statsd(const struct config *config, struct spawn *spawn)
+{
+    char host[LISTEN_HOST_MAX];
+    unsigned port;
+
+    for (char *const *listen = config->statsd_listen; *listen; listen++)
+        if (listen_client_address(*listen, host, &port)) {
+            spawn_add(spawn, ENV_STATSD_HOST "=%s", host);
+            spawn_add(spawn, ENV_STATSD_PORT "=%u", port);
+            return;
+        }
+}
+
 static void add_environment(const struct holder *holder, const struct config_app *config,
                             unsigned number, struct spawn *spawn)
 {
-    char names[sizeof(FDNAME_WEB) * APP_LISTENERS_MAX + 1] = "";
     struct stat output;
 
-    for (size_t i = 0; i < spawn->n_listen_fds; i++)
-        strcat(strcat(names, i ? ":" : ""), FDNAME_WEB);
     spawn_add(spawn, ENV_APP "=%s", config->name);
     spawn_add(spawn, ENV_SLOT "=%u", number);
     spawn_add(spawn, ENV_INSTANCE "=%s", holder->config->instance_id);
@@ -247,7 +260,8 @@ static void add_environment(const struct holder *holder, const struct config_app
                   (uintmax_t) output.st_ino);
     for (char *const *item = config->environment; *item; item++)
         spawn_add(spawn, "%s", *item);
-    spawn_add_standard(spawn, names);
+    add_statsd(holder->config, spawn); /* after its own, which win */
+    spawn_add_standard(spawn);
 }
 
 /* Gathers all that a worker gets, and starts it. The pid, or a negative errno with |why|. */
@@ -265,11 +279,11 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
 
     *why = "its listener is missing";
     for (char *const *listen = config->listen; *listen; listen++) {
-        spawn.fds[spawn.n_fds] = listeners_find(&holder->listeners, *listen);
-        if (spawn.fds[spawn.n_fds++] < 0)
+        int fd = listeners_find(&holder->listeners, *listen);
+        if (fd < 0)
             return -ENOENT;
+        spawn_give(&spawn, FDNAME_WEB, fd);
     }
-    spawn.n_listen_fds = spawn.n_fds;
     spawn.fds[spawn.n_fds++] = app->gate_fd;
     if (config->scoreboard)
         spawn.fds[spawn.n_fds++] = slot->scoreboard_fd;

@@ -48,3 +48,7 @@ int body_add(struct body *body, const char *record, size_t length, size_t *offse
  * or no memory. */
 const char *body_end(struct body *body, size_t *ret_length);
 void body_done(struct body *body);
+
+/* All bodies that a record makes, as a JSON array: appended to |out|. 0 or a negative errno. */
+int body_print_all(const struct body_settings *settings, const char *record, size_t length,
+                   struct buffer *out);

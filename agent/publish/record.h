@@ -23,6 +23,7 @@
 /* CloudWatch's limits: unique values in a datum, dimensions of a datum. */
 #define RECORD_VALUES_MAX     150u
 #define RECORD_DIMENSIONS_MAX 30u
+#define RECORD_LINE_MAX       32768u /* of all that can be configured none is so long */
 
 /* What a line is made of; text is escaped here. */
 struct record_dimension {
@@ -45,8 +46,8 @@ struct record_datum {
     size_t n_values;
 };
 
-/* Appends the line. 0; -EINVAL for numbers that are not finite or no values at all (nothing is
- * appended); or buffer_append()'s errors. */
+/* Appends the line. 0; -EINVAL for numbers that are not finite, no values at all or a line
+ * too long (nothing is appended); or buffer_append()'s errors. */
 int record_append(struct buffer *record, const struct record_datum *datum);
 
 /* All series of a window that hold something. |app_names|: NULL leaves an app out. 0 or

@@ -2,22 +2,24 @@
 /*
  * The spool: windows that CloudWatch doesn't have yet, on disk, in order, bounded by size and age.
  *
- * A directory of segments, each an append-only file of records with checksums and beside it a file
- * of marks (which records are being sent, which are done); a segment whose records are all done is
- * removed. A record is data that nobody here looks into, compressed with zlib.
+ * A directory of segments, each a file of marks (which records are being sent, which are done) and
+ * of records with checksums; a segment whose records are all done is removed. A record is data that
+ * nobody here looks into, compressed with zlib.
  *
  *     append   the record (or a group of them, as a whole or not at all)
  *     send     marked before a record is sent
  *     done     marked when the service has answered that it has it
- *     failed   marked when it certainly was not taken: nothing ambiguous then
+ *     failed   marked when this sending certainly was not taken: nothing ambiguous then, unless an
+ *              earlier one was already
  *
  * A process that finds a record marked as sent but neither done nor failed must send it again, and
  * knows that it may be there already: spool_is_ambiguous().
  *
- * Writes go to the page cache and don't block; spool_sync_job() makes them survive a power failure,
- * on an offload thread. A torn tail is cut off, a file with a bad checksum or a foreign one is set
- * aside as "<name>.bad" (a few are kept) and never stops anything. Where the disk is full or
- * read-only the spool goes on in memory, with one warning, and comes back to the disk by itself.
+ * Writes go to the page cache and don't block; what spool_take_dirty() hands out, synced on an
+ * offload thread, makes them survive a power failure. A torn tail is cut off, a file with a bad
+ * checksum or a foreign one is set aside as "<name>.bad" (a few are kept) and never stops anything.
+ * Where the disk is full or read-only the spool goes on in memory, with one warning, and comes back
+ * to the disk by itself.
  *
  * One process at a time (a lock on the directory). It knows no clock: all time is given.
  */
@@ -40,13 +42,14 @@ struct spool;
 
 struct spool_settings {
     const char *directory; /* made if it isn't there; NULL: memory only */
-    uint64_t limit_bytes;  /* on disk; the oldest records make room, counted */
-    uint64_t age_limit_us; /* older records are dropped, counted */
+    uint64_t limit_bytes;  /* on disk; the oldest records make room, counted; 0: none */
+    uint64_t age_limit_us; /* older records are dropped, counted; 0: none */
 };
 
 struct spool_counts {                   /* since the open */
-    uint64_t records, bytes;            /* kept now, not done; bytes on disk or in memory */
+    uint64_t records, bytes;            /* kept now, not done; about, on disk or in memory */
     uint64_t dropped_size, dropped_age; /* records */
+    uint64_t dropped_bad;               /* records that were damaged or missing */
     uint64_t bad_files;                 /* set aside */
     bool in_memory;                     /* the disk is refused */
     int disk_error;                     /* why, as an errno; 0: none */
@@ -65,11 +68,15 @@ struct spool_part {
     size_t length;
 };
 
-/* The number that the next record gets. Numbers only grow, over restarts too. */
+/*
+ * The number that the next record gets. Numbers only grow, over restarts too; the first ever is the
+ * time in milliseconds. Those given in memory may be given again by a process that knows nothing of
+ * them.
+ */
 uint64_t spool_next_number(const struct spool *spool);
 
 /*
- * Appends |n| records (up to SPOOL_GROUP_MAX) as a whole; their numbers are spool_next_number() as
+ * Appends |n| records (1 to SPOOL_GROUP_MAX) as a whole; their numbers are spool_next_number() as
  * it was, and those that follow. |realtime_us| is the start of the window, for the age limit. 0,
  * -EINVAL, -ENOMEM; then nothing was appended. A disk that fails is no error (see above).
  */
@@ -101,7 +108,8 @@ void spool_counts(const struct spool *spool, struct spool_counts *ret);
 
 /*
  * What fsync has to make durable now: duplicates of descriptors, for a thread. Returns their
- * number, 0 if nothing was written since. The caller closes them after fsync(2).
+ * number, 0 if nothing was written since. The caller closes them after fsync(2). More may be left
+ * for the next call.
  */
 #define SPOOL_SYNC_MAX 8u
 size_t spool_take_dirty(struct spool *spool, int ret_fds[SPOOL_SYNC_MAX]);

@@ -3,6 +3,7 @@
 #include "agent/serve/control.h"
 
 #include "agent/serve/peer.h"
+#include "agent/serve/prometheus-server.h"
 #include "agent/serve/status-json.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
@@ -104,9 +105,36 @@ static void on_metrics(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
 
-    respond_json(
-        request, 200,
-        metrics_json(owner->snapshot(owner->userdata), owner->config(owner->userdata)->window_s));
+    respond_json(request, 200,
+                 metrics_json(owner->snapshot(owner->userdata),
+                              owner->config(owner->userdata)->window_s,
+                              owner->statsd(owner->userdata)));
+}
+
+static void on_bodies(struct http_request *request, void *userdata)
+{
+    const struct control_owner *owner = &((struct control *) userdata)->owner;
+    struct buffer text;
+    int r;
+
+    buffer_init(&text, CONTROL_ANSWER_MAX);
+    buffer_printf(&text, "{\"schema_version\":%d,\"bodies\":", STATUS_SCHEMA_VERSION);
+    r = owner->print_bodies(&text, owner->userdata);
+    buffer_append_string(&text, "}\n");
+    if (r == -EAGAIN)
+        respond_error(request, 409, "no window has closed yet: try again in a minute");
+    else if (r >= 0 && !text.failed)
+        http_respond_bytes(request, 200, "application/json", text.data, text.length);
+    else
+        respond_error(request, 503, "out of memory");
+    buffer_done(&text);
+}
+
+static void on_prometheus(struct http_request *request, void *userdata)
+{
+    const struct control_owner *owner = &((struct control *) userdata)->owner;
+
+    prometheus_respond(request, owner->snapshot(owner->userdata));
 }
 
 static void on_events(struct http_request *request, void *userdata)
@@ -296,6 +324,8 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/status", 0, on_status},
     {HTTP_GET, "/v1/health", 0, on_health},
     {HTTP_GET, "/v1/metrics", 0, on_metrics},
+    {HTTP_GET, "/v1/metrics/bodies", 0, on_bodies},
+    {HTTP_GET, "/metrics", 0, on_prometheus},
     {HTTP_GET, "/v1/events", 0, on_events},
     {HTTP_GET, "/v1/config", 0, on_config},
     {HTTP_GET, "/v1/version", 0, on_version},

@@ -3,6 +3,9 @@
  * The control API: HTTP/1.1 and JSON on a unix socket, which agentctl and curl speak.
  *
  *   GET  /v1/status /v1/health /v1/metrics /v1/config /v1/version
+ *   GET  /v1/metrics/bodies                                what CloudWatch would get for the last
+ * full window; 409 before the first
+ *   GET  /metrics                                          for Prometheus
  *   GET  /v1/events?since=ID&limit=N
  *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
  *   GET  /v1/restart/TOKEN                                 done or not, and why it failed
@@ -16,6 +19,7 @@
 #pragma once
 
 #include "agent/core/snapshot.h"
+#include "agent/observe/statsd.h"
 #include "agent/serve/control-request.h"
 #include "agent/supervise/events.h"
 #include "common/base/json.h"
@@ -31,6 +35,10 @@ struct control_owner {
     const struct config *(*config)(void *userdata);
     const struct event_ring *(*events)(void *userdata);
     struct http_response *(*health)(void *userdata);
+    const struct statsd *(*statsd)(void *userdata); /* NULL: it listens nowhere */
+    /* Appends the bodies of the last full window, as a JSON array. 0, -EAGAIN before the first, or
+     * a negative errno. */
+    int (*print_bodies)(struct buffer *out, void *userdata);
     const char *(*log_directory)(void *userdata); /* NULL: the journal */
     /* How many workers will be replaced (0 for the core), and a token; -ENOENT, or -EBUSY while the
      * node stops. */

@@ -5,6 +5,8 @@ agent_libserve_a_SOURCES = \
 	agent/serve/control.c agent/serve/control.h \
 	agent/serve/health.c agent/serve/health.h \
 	agent/serve/peer.c agent/serve/peer.h \
+	agent/serve/prometheus.c agent/serve/prometheus.h \
+	agent/serve/prometheus-server.c agent/serve/prometheus-server.h \
 	agent/serve/status-json.c agent/serve/status-json.h \
 	agent/serve/verdict.c agent/serve/verdict.h
 agent_libserve_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
@@ -23,6 +25,7 @@ if HAVE_CMOCKA
 serve_tests = \
 	tests/unit/test-control-request \
 	tests/unit/test-peer \
+	tests/unit/test-prometheus \
 	tests/unit/test-status-json \
 	tests/unit/test-verdict
 check_PROGRAMS += $(serve_tests)
@@ -35,6 +38,8 @@ tests_unit_test_control_request_CPPFLAGS = $(serve_test_cppflags)
 tests_unit_test_control_request_LDADD = $(serve_test_ldadd)
 tests_unit_test_peer_CPPFLAGS = $(serve_test_cppflags)
 tests_unit_test_peer_LDADD = $(serve_test_ldadd)
+tests_unit_test_prometheus_CPPFLAGS = $(serve_test_cppflags)
+tests_unit_test_prometheus_LDADD = $(serve_test_ldadd)
 tests_unit_test_status_json_CPPFLAGS = $(serve_test_cppflags)
 tests_unit_test_status_json_LDADD = $(serve_test_ldadd)
 tests_unit_test_verdict_CPPFLAGS = $(serve_test_cppflags)

@@ -84,9 +84,41 @@ static struct json_object *app_json(const struct snapshot *snapshot, const struc
     return object;
 }
 
-static struct json_object *publish_json(const struct publish_view *publish)
+static struct json_object *cloudwatch_json(const struct snapshot *snapshot)
 {
-    static const char *const sinks[] = {[CONFIG_SINK_NONE] = "none", [CONFIG_SINK_FILE] = "file"};
+    const struct publish_view *publish = &snapshot->publish;
+    struct json_object *object = json_object_new_object(), *spool = json_object_new_object();
+    struct json_object *codes = json_object_new_object();
+    uint64_t success_us = publish->last_success_realtime_us, now_us = snapshot->taken_realtime_us;
+
+    add_text_or_null(object, "waiting_for", publish->waiting_for);
+    add_text_or_null(object, "region", publish->region);
+    add_text_or_null(object, "asg_name", publish->asg_name);
+    add_text_or_null(object, "credentials", publish->credentials);
+    json_add(object, "last_success_age_s",
+             success_us ? json_object_new_int64(
+                              (int64_t) ((now_us - MIN(success_us, now_us)) / USEC_PER_SEC))
+                        : NULL);
+    json_add_u64(object, "calls_last_hour", publish->calls_last_hour);
+    json_add_u64(object, "ambiguous", publish->ambiguous);
+    json_add_u64(object, "dropped", publish->dropped);
+    for (size_t i = 0; i < publish->n_codes; i++)
+        json_add_u64(codes, publish->codes[i].code, publish->codes[i].count);
+    json_add(object, "errors_by_code", codes);
+    json_add_string(spool, "directory", publish->spool);
+    json_add_u64(spool, "windows", publish->queued);
+    json_add_u64(spool, "bytes", publish->queued_bytes);
+    json_add_bool(spool, "in_memory", publish->spool_in_memory);
+    json_add(object, "spool", spool);
+    return object;
+}
+
+static struct json_object *publish_json(const struct snapshot *snapshot)
+{
+    const struct publish_view *publish = &snapshot->publish;
+    static const char *const sinks[] = {[CONFIG_SINK_NONE] = "none",
+                                        [CONFIG_SINK_FILE] = "file",
+                                        [CONFIG_SINK_CLOUDWATCH] = "cloudwatch"};
     struct json_object *object = json_object_new_object();
     char time[CLOCK_TEXT_MAX];
 
@@ -99,6 +131,23 @@ static struct json_object *publish_json(const struct publish_view *publish)
                         ? clock_format_iso8601(time, publish->last_success_realtime_us)
                         : NULL);
     add_text_or_null(object, "last_error", publish->last_error);
+    if (publish->sink == CONFIG_SINK_CLOUDWATCH)
+        json_add(object, "cloudwatch", cloudwatch_json(snapshot));
+    return object;
+}
+
+static struct json_object *statsd_json(const struct statsd_totals *statsd)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_add_u64(object, "datagrams", statsd->datagrams);
+    json_add_u64(object, "lines", statsd->lines);
+    json_add_u64(object, "bad_lines", statsd->bad_lines);
+    json_add_u64(object, "over_series_max", statsd->over_series_max);
+    json_add_u64(object, "dropped", statsd->dropped);
+    json_add_u64(object, "series", statsd->series);
+    json_add_u64(object, "series_max", statsd->series_max);
+    add_text_or_null(object, "last_bad_line", statsd->last_bad_line);
     return object;
 }
 
@@ -124,7 +173,8 @@ struct json_object *status_json(const struct snapshot *snapshot, const char *log
     for (size_t i = 0; i < snapshot->n_apps; i++)
         json_object_array_add(apps, app_json(snapshot, &snapshot->apps[i]));
     json_add(object, "apps", apps);
-    json_add(object, "publish", publish_json(&snapshot->publish));
+    json_add(object, "publish", publish_json(snapshot));
+    json_add(object, "statsd", snapshot->statsd.listens ? statsd_json(&snapshot->statsd) : NULL);
     return object;
 }
 
@@ -158,7 +208,26 @@ static void add_metric(struct json_object *metrics, enum metric metric, const ch
     json_object_array_add(metrics, object);
 }
 
-struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s)
+static void add_statsd(const struct statsd_view *view, void *userdata)
+{
+    struct json_object *object = json_object_new_object(), *window = json_object_new_object();
+
+    json_add_string(object, "name", view->name);
+    json_add_string(object, "app", NULL);
+    json_add_string(object, "dimensions", view->dimensions);
+    json_add_string(object, "unit", view->unit);
+    json_add_string(object, "scope", "statsd");
+    json_add(object, "last", NULL);
+    add_number(window, "minimum", view->minimum, 3);
+    add_number(window, "maximum", view->maximum, 3);
+    add_number(window, "sum", view->sum, 3);
+    json_add_u64(window, "count", view->count);
+    json_add(object, "window", view->count ? window : (json_object_put(window), NULL));
+    json_object_array_add(userdata, object);
+}
+
+struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s,
+                                 const struct statsd *statsd)
 {
     struct json_object *object = new_versioned(), *metrics = json_object_new_array();
 
@@ -171,6 +240,8 @@ struct json_object *metrics_json(const struct snapshot *snapshot, unsigned windo
             if (metric_info(metric)->scope == METRIC_APP)
                 add_metric(metrics, metric, snapshot->apps[i].name,
                            &snapshot->app_series[i][metric]);
+    if (statsd)
+        statsd_each(statsd, add_statsd, metrics);
     json_add(object, "metrics", metrics);
     return object;
 }

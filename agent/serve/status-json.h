@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/core/snapshot.h"
+#include "agent/observe/statsd.h"
 #include "agent/supervise/events.h"
 #include "common/base/json.h"
 
@@ -11,7 +12,9 @@
 
 /* Each returns a new object, the caller's. |log_directory| NULL = the journal. */
 struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory);
-struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s);
+/* |statsd|: its series too; NULL: none. */
+struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s,
+                                 const struct statsd *statsd);
 /* The newest |limit| events with an id above |since|, oldest first; "lost" says how many of those
  * above it are overwritten. */
 struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit);

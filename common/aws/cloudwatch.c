@@ -27,6 +27,7 @@ int cloudwatch_client_new(struct aws_client **ret, const struct cloudwatch_optio
         .credentials = options->credentials,
         .service = CLOUDWATCH_SERVICE,
         .region = options->region,
+        .attempts_max = options->attempts_max,
         .getenv_function = options->getenv_function,
         .getenv_userdata = options->getenv_userdata,
     };

@@ -18,6 +18,7 @@ struct cloudwatch_options { /* as aws_client_options; strings are copied */
     struct credentials_provider *credentials;
     const char *region;
     const char *endpoint; /* of the configuration; NULL or "": none */
+    unsigned attempts_max; /* 0: as aws_client_options says */
     endpoint_getenv getenv_function;
     void *getenv_userdata;
 };

@@ -49,7 +49,7 @@ static bool is_alphanumeric(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* A label of a host name. */
+/* A label of a host name; nothing in it may end the host and begin something else. */
 static bool is_region(const char *text)
 {
     size_t length = strlen(text);
@@ -134,6 +134,7 @@ static int parse_authority(const char *text, size_t length, uint64_t default_por
     return 0;
 }
 
+/* What is no part of a path would be signed in one way and sent in another. */
 static bool is_path(const char *text)
 {
     for (; *text; text++)
@@ -173,6 +174,7 @@ static const char *variable(endpoint_getenv getenv_function, void *userdata, con
     return value && *value ? value : NULL;
 }
 
+/* The SDKs take true in any case of letters, and all else for false. */
 static bool is_on(endpoint_getenv getenv_function, void *userdata, const char *name)
 {
     const char *value = variable(getenv_function, userdata, name);
@@ -180,6 +182,7 @@ static bool is_on(endpoint_getenv getenv_function, void *userdata, const char *n
     return value && strcasecmp(value, "true") == 0;
 }
 
+/* The first that is set: the configuration, the service's variable, the one for all services. */
 static const char *overriding_url(const struct endpoint_query *query,
                                   endpoint_getenv getenv_function, void *userdata)
 {

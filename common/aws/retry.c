@@ -55,6 +55,7 @@ static const struct {
     {"AuthFailure", RETRY_SKEWED},
 };
 
+/* 429 says the same as the codes of throttling, by whatever code of its own. */
 static enum retry_class classify_status(unsigned status)
 {
     switch (status) {
@@ -105,6 +106,7 @@ static bool retry_cured(struct retry *retry, bool *done, uint64_t *ret_wait_us)
     return true;
 }
 
+/* A retry that is one more request to a service in trouble: it takes tokens, and waits. */
 static bool retry_loading(struct retry *retry, bool throttled, uint64_t retry_after_us,
                           uint64_t random, uint64_t *ret_wait_us)
 {
@@ -120,6 +122,7 @@ static bool retry_loading(struct retry *retry, bool throttled, uint64_t retry_af
     retry->bucket->tokens -= cost;
     retry->taken = cost;
     wait_us = backoff_wait_us(&backoff, retry->retries++, random);
+    /* The service may ask for more, not for less, and not for ever. */
     *ret_wait_us = MAX(wait_us, MIN(retry_after_us, wait_us + RETRY_AFTER_EXTRA_US));
     return true;
 }
@@ -143,6 +146,7 @@ bool retry_next(struct retry *retry, enum retry_class retry_class, uint64_t retr
     return false;
 }
 
+/* The bucket fills by success alone: while nothing succeeds, nothing is tried twice. */
 void retry_succeeded(struct retry *retry)
 {
     unsigned tokens = retry->bucket->tokens + (retry->taken > 0 ? retry->taken : 1);

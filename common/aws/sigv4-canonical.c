@@ -7,13 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
-#define BLANKS " \t\r\n\v\f"
+#define BLANKS " \t\r\n\v\f" /* a value over several lines is one with blanks in it */
 
 static bool is_alphanumeric(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+/* RFC 3986, section 2.3. */
 static bool is_unreserved(char c)
 {
     return is_alphanumeric(c) || (c != '\0' && strchr("-._~", c));
@@ -54,6 +55,7 @@ static size_t kept(const char *text, size_t length, enum encoding encoding)
     return i;
 }
 
+/* Upper-case hex, as the service makes it. May leave a part behind when it fails. */
 static int encode(struct buffer *out, const char *text, size_t length, enum encoding encoding)
 {
     size_t i = 0;
@@ -84,6 +86,7 @@ int sigv4_encode(struct buffer *out, const char *text, bool keep_slash)
 
 /* --- Path ------------------------------------------------------------------------------------ */
 
+/* For "..": not above the root, which is where this path starts in |out|. */
 static void drop_last_segment(struct buffer *out, size_t start)
 {
     while (out->length > start && out->data[--out->length] != '/')
@@ -122,6 +125,7 @@ int sigv4_canonical_path(struct buffer *out, const char *path, bool s3)
 
 /* --- Query ----------------------------------------------------------------------------------- */
 
+/* Name and value apart: as one string "a=" would stand behind "a-=", for '=' is more than '-'. */
 struct parameter {
     const char *name, *value;
 };
@@ -206,6 +210,7 @@ int sigv4_header_parse(const char *line, struct sigv4_header *ret)
     return 0;
 }
 
+/* As bytes of the lower-case names, a prefix before what it begins. */
 static int compare_names(const struct sigv4_header *a, const struct sigv4_header *b)
 {
     size_t common = MIN(a->name_length, b->name_length);
@@ -245,6 +250,7 @@ static int append_name(struct buffer *out, const struct sigv4_header *header)
     return r;
 }
 
+/* The words, with one blank between. Blanks in quotes are no exception. */
 static int append_value(struct buffer *out, const char *value)
 {
     int r = 0;

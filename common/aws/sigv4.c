@@ -19,6 +19,7 @@
 #define CANONICAL_MAX                                                                              \
     (256u * 1024) /* a session token alone may have 16 KiB, three times that encoded */
 
+/* One signature in the making. */
 struct signing {
     const struct sigv4_request *request;
     const struct sigv4_keys *keys;
@@ -53,6 +54,7 @@ static bool has_token(const struct sigv4_keys *keys)
     return keys->session_token && *keys->session_token;
 }
 
+/* What the keys are derived from, and who may check the signature: nobody else. */
 static int signing_scope(struct signing *signing)
 {
     const struct sigv4_request *request = signing->request;
@@ -72,6 +74,7 @@ static int signing_scope(struct signing *signing)
     return n < (int) SCOPE_BYTES ? 0 : -EINVAL;
 }
 
+/* |otherwise|: what stands for the hash if the caller gives none; NULL: the body is hashed. */
 static int signing_payload(struct signing *signing, const char *otherwise)
 {
     const struct sigv4_request *request = signing->request;
@@ -137,6 +140,7 @@ static int signing_headers(struct signing *signing, bool in_query)
     return r < 0 ? r : add_callers_headers(signing);
 }
 
+/* All but the signature. To be followed by signing_done(), also on failure. */
 static int signing_begin(struct signing *signing, const struct sigv4_request *request,
                          const struct sigv4_keys *keys, bool in_query)
 {
@@ -232,6 +236,7 @@ int sigv4_sign(const struct sigv4_request *request, const struct sigv4_keys *key
         r = signing_sign(&signing, request->query);
     if (r < 0)
         return r;
+    /* The caller sends the host itself; all else that was added and signed is here. */
     r = buffer_printf(&lines, "X-Amz-Date: %s%c", signing.stamp, '\0');
     if (r == 0 && has_token(keys))
         r = buffer_printf(&lines, "X-Amz-Security-Token: %s%c", keys->session_token, '\0');
@@ -288,6 +293,7 @@ int sigv4_presign(const struct sigv4_request *request, const struct sigv4_keys *
         r = -ERANGE;
     if (r == 0)
         r = sigv4_canonical_query(&query, request->query, false);
+    /* The query names the headers, and is signed with them: their names are made before. */
     if (r == 0)
         r = sigv4_canonical_headers(&unused, &signing.names, signing.headers, signing.n_headers);
     if (r == 0)

@@ -353,3 +353,26 @@ int json_print(const struct json_object *object, bool pretty, struct buffer *buf
     }
     return buffer_append(buffer, text, length);
 }
+
+int json_append_string(struct buffer *out, const char *text)
+{
+    const char *end = text + strlen(text);
+
+    buffer_append(out, "\"", 1);
+    while (text < end) {
+        size_t length = text_utf8_sequence(text, (size_t) (end - text));
+        unsigned char c = (unsigned char) *text;
+
+        if (length == 0)
+            buffer_append_string(out, "\\ufffd");
+        else if (c == '"' || c == '\\')
+            buffer_printf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            buffer_printf(out, "\\u%04x", c);
+        else
+            buffer_append(out, text, length);
+        text += MAX(length, (size_t) 1);
+    }
+    buffer_append(out, "\"", 1);
+    return out->failed ? -ENOBUFS : 0;
+}

@@ -40,3 +40,7 @@ void json_add_bool(struct json_object *object, const char *key, bool value);
 
 /* Appends the text, compact or indented by two blanks. 0 or buffer_append()'s errors. */
 int json_print(const struct json_object *object, bool pretty, struct buffer *buffer);
+
+/* Appends |text| as a JSON string, for who prints without objects; a byte that is not UTF-8 becomes
+ * U+FFFD. 0, or -ENOBUFS if |buffer| refused some of it. */
+int json_append_string(struct buffer *buffer, const char *text);

@@ -124,11 +124,11 @@ static int listen_bind_unix(int fd, const union listen_address *address, socklen
     return 0;
 }
 
-static int listen_bind_inet(int fd, const union listen_address *address, socklen_t length)
+static int listen_bind_inet(int fd, const union listen_address *address, socklen_t length, int type)
 {
     const int on = 1, off = 0;
 
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+    if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
         return -errno;
     if (address->any.sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) address;
@@ -141,19 +141,22 @@ static int listen_bind_inet(int fd, const union listen_address *address, socklen
     return bind(fd, &address->any, length) < 0 ? -errno : 0;
 }
 
-static int listen_open_address(const union listen_address *address, socklen_t length, unsigned mode)
+static int listen_open_address(const union listen_address *address, socklen_t length, unsigned mode,
+                               int type)
 {
-    CLEANUP_CLOSE int fd =
-        socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int buffer_bytes = LISTEN_RECEIVE_BUFFER_BYTES;
+    CLEANUP_CLOSE int fd = socket(address->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int r;
 
     if (fd < 0)
         return -errno;
+    if (type == SOCK_DGRAM) /* what the kernel cuts is no reason to fail */
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof(buffer_bytes));
     r = address->any.sa_family == AF_UNIX ? listen_bind_unix(fd, address, length, mode)
-                                          : listen_bind_inet(fd, address, length);
+                                          : listen_bind_inet(fd, address, length, type);
     if (r < 0)
         return r;
-    if (listen(fd, LISTEN_BACKLOG) < 0)
+    if (type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) < 0)
         return -errno;
     return TAKE_FD(fd);
 }
@@ -176,7 +179,7 @@ static bool listen_fall_back_to_ipv4(union listen_address *address, socklen_t *l
     return true;
 }
 
-int listen_open(const char *text, unsigned unix_mode)
+static int listen_open_type(const char *text, unsigned unix_mode, int type)
 {
     union listen_address address;
     socklen_t length;
@@ -184,11 +187,21 @@ int listen_open(const char *text, unsigned unix_mode)
 
     if (r < 0)
         return r;
-    r = listen_open_address(&address, length, unix_mode);
+    r = listen_open_address(&address, length, unix_mode, type);
     /* No IPv6 in the kernel, or none on any interface (disable_ipv6=1). */
     if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && listen_fall_back_to_ipv4(&address, &length))
-        r = listen_open_address(&address, length, unix_mode);
+        r = listen_open_address(&address, length, unix_mode, type);
     return r;
+}
+
+int listen_open(const char *text, unsigned unix_mode)
+{
+    return listen_open_type(text, unix_mode, SOCK_STREAM);
+}
+
+int listen_open_datagram(const char *text, unsigned unix_mode)
+{
+    return listen_open_type(text, unix_mode, SOCK_DGRAM);
 }
 
 /* Whether listen_open() would find IPv6 here. */
@@ -226,7 +239,7 @@ static bool listen_address_equals(const union listen_address *bound,
     }
 }
 
-bool listen_matches(int fd, const char *text)
+static bool listen_matches_type(int fd, const char *text, int wanted_type)
 {
     union listen_address bound = {0}, wanted;
     socklen_t bound_length = sizeof(bound), wanted_length, size = sizeof(int);
@@ -234,10 +247,11 @@ bool listen_matches(int fd, const char *text)
 
     if (listen_parse(text, &wanted, &wanted_length) < 0)
         return false;
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening)
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
+        listening != (wanted_type == SOCK_STREAM))
         return false;
     size = sizeof(int);
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != wanted_type)
         return false;
     if (getsockname(fd, &bound.any, &bound_length) < 0)
         return false;
@@ -245,4 +259,41 @@ bool listen_matches(int fd, const char *text)
         return true;
     return listen_fall_back_to_ipv4(&wanted, &wanted_length) &&
            listen_address_equals(&bound, &wanted) && !listen_has_ipv6();
+}
+
+bool listen_matches(int fd, const char *text)
+{
+    return listen_matches_type(fd, text, SOCK_STREAM);
+}
+
+bool listen_matches_datagram(int fd, const char *text)
+{
+    return listen_matches_type(fd, text, SOCK_DGRAM);
+}
+
+bool listen_client_address(const char *text, char host[LISTEN_HOST_MAX], unsigned *ret_port)
+{
+    union listen_address address;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    socklen_t length;
+    bool is_wildcard;
+
+    _Static_assert(LISTEN_HOST_MAX >= INET6_ADDRSTRLEN, "any address fits");
+    if (listen_parse(text, &address, &length) < 0 || address.any.sa_family == AF_UNIX)
+        return false;
+    memcpy(&in, &address, sizeof(in));
+    memcpy(&in6, &address, sizeof(in6));
+    if (in.sin_family == AF_INET) {
+        is_wildcard = in.sin_addr.s_addr == htonl(INADDR_ANY);
+        *ret_port = ntohs(in.sin_port);
+        (void) inet_ntop(AF_INET, &in.sin_addr, host, LISTEN_HOST_MAX);
+    } else {
+        is_wildcard = IN6_IS_ADDR_UNSPECIFIED(&in6.sin6_addr);
+        *ret_port = ntohs(in6.sin6_port);
+        (void) inet_ntop(AF_INET6, &in6.sin6_addr, host, LISTEN_HOST_MAX);
+    }
+    if (is_wildcard) /* both take IPv4, which every client has */
+        text_copy(host, LISTEN_HOST_MAX, "127.0.0.1");
+    return true;
 }

@@ -9,6 +9,10 @@
 
 #define LISTEN_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 
+/* Of a datagram socket: some 10,000 small datagrams, 100 ms at 100,000 a second. The kernel cuts it
+ * to net.core.rmem_max, which is 208 KiB where nobody raised it: some 500 datagrams. */
+#define LISTEN_RECEIVE_BUFFER_BYTES (4 << 20)
+
 union listen_address {
     struct sockaddr any;
     struct sockaddr_storage storage;
@@ -24,6 +28,17 @@ int listen_parse(const char *text, union listen_address *ret, socklen_t *ret_len
  */
 int listen_open(const char *text, unsigned unix_mode);
 
+/* The same for datagrams (UDP, or a unix datagram socket): bound, its receive buffer raised.
+ * Without SO_REUSEADDR, with which Linux would let another process bind the port too and take them.
+ */
+int listen_open_datagram(const char *text, unsigned unix_mode);
+
 /* Whether |fd| is a listening socket bound to what |text| says (for descriptors handed in by
  * systemd). "0.0.0.0" is "[::]" where listen_open() would fall back to it. */
 bool listen_matches(int fd, const char *text);
+bool listen_matches_datagram(int fd, const char *text);
+
+/* Where a client on this host finds it: a wildcard address becomes 127.0.0.1. False for a unix
+ * socket and for what is no address. */
+#define LISTEN_HOST_MAX 46u
+bool listen_client_address(const char *text, char host[LISTEN_HOST_MAX], unsigned *ret_port);

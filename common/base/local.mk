@@ -14,6 +14,7 @@ common_libbase_a_SOURCES = \
 	common/base/log.c common/base/log.h \
 	common/base/macro.h \
 	common/base/scoreboard.c common/base/scoreboard.h \
+	common/base/siphash.c common/base/siphash.h \
 	common/base/spawn.c common/base/spawn.h \
 	common/base/text.c common/base/text.h
 
@@ -46,6 +47,7 @@ base_tests = \
 	tests/unit/test-listen \
 	tests/unit/test-log \
 	tests/unit/test-scoreboard \
+	tests/unit/test-siphash \
 	tests/unit/test-spawn \
 	tests/unit/test-text
 check_PROGRAMS += $(base_tests)
@@ -76,6 +78,8 @@ tests_unit_test_log_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_scoreboard_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_test_siphash_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_siphash_LDADD = $(base_test_ldadd)
 tests_unit_test_spawn_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_spawn_LDADD = $(base_test_ldadd)
 tests_unit_test_text_CPPFLAGS = $(base_test_cppflags)

@@ -100,14 +100,43 @@ void spawn_add(struct spawn *spawn, const char *format, ...)
     spawn->environment[spawn->n_environment++] = item;
 }
 
-void spawn_add_standard(struct spawn *spawn, const char *fd_names)
+void spawn_add_aws(struct spawn *spawn)
+{
+    static const char *const prefixes[] = {
+        "AWS_",        "HOME=",       "HTTPS_PROXY=",   "https_proxy=",
+        "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=",     "all_proxy=",
+        "NO_PROXY=",   "no_proxy=",   "SSL_CERT_FILE=", "SSL_CERT_DIR=",
+    };
+    const size_t room = 16; /* for the caller's own */
+
+    for (char **item = environ; *item && spawn->n_environment + room < SPAWN_ENV_MAX; item++)
+        for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+            if (strncmp(*item, prefixes[i], strlen(prefixes[i])) == 0)
+                spawn_add(spawn, "%s", *item);
+}
+
+void spawn_give(struct spawn *spawn, const char *name, int fd)
+{
+    size_t used = strlen(spawn->fd_names);
+
+    if (spawn->n_fds == SPAWN_FDS_MAX || used + strlen(name) + 1 > SPAWN_NAMES_MAX) {
+        spawn->error = -E2BIG;
+        return;
+    }
+    snprintf(spawn->fd_names + used, sizeof(spawn->fd_names) - used, "%s%s",
+             spawn->n_fds > 0 ? ":" : "", name);
+    spawn->fds[spawn->n_fds++] = fd;
+    spawn->n_listen_fds = spawn->n_fds;
+}
+
+void spawn_add_standard(struct spawn *spawn)
 {
     const char *path = getenv("PATH"), *lang = getenv("LANG");
 
     if (spawn->n_listen_fds > 0) {
         spawn_add(spawn, LISTEN_PID_PREFIX "%0*d", LISTEN_PID_ROOM, 0); /* the child fills it in */
         spawn_add(spawn, "LISTEN_FDS=%zu", spawn->n_listen_fds);
-        spawn_add(spawn, "LISTEN_FDNAMES=%s", fd_names);
+        spawn_add(spawn, "LISTEN_FDNAMES=%s", spawn->fd_names);
     }
     spawn_add(spawn, "PATH=%s", path ? path : DEFAULT_PATH);
     spawn_add(spawn, "LANG=%s", lang ? lang : "C.UTF-8");

@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#define SPAWN_FDS_MAX    8
+#define SPAWN_FDS_MAX    16
 #define SPAWN_ENV_MAX    96
 #define SPAWN_GROUPS_MAX 64
+#define SPAWN_NAMES_MAX  255 /* of all descriptors, with ':' between them */
 
 /* Exit statuses of a child that could not be started, as systemd.exec(5) numbers them. */
 enum spawn_exit {
@@ -45,14 +46,15 @@ struct spawn { /* zeroed, then filled in; descriptors and strings borrowed unles
     char *const *argv;                    /* [0] is an absolute path */
     char *environment[SPAWN_ENV_MAX + 1]; /* owned */
     size_t n_environment;
-    int error;                     /* of spawn_add(), sticky */
+    int error;                     /* of spawn_add() and spawn_give(), sticky */
     const char *directory;         /* "" = / */
     const struct spawn_user *user; /* NULL: this process's */
     int fds[SPAWN_FDS_MAX];        /* become 3, 4, ... */
     size_t n_fds, n_listen_fds;    /* the first n_listen_fds are told as LISTEN_FDS */
-    int null_fd;                   /* stdin */
-    int output_fd;                 /* stdout and stderr; -1: this process's */
-    int cgroup_fd;                 /* a cgroup.procs, or -1 */
+    char fd_names[SPAWN_NAMES_MAX + 1];
+    int null_fd;   /* stdin */
+    int output_fd; /* stdout and stderr; -1: this process's */
+    int cgroup_fd; /* a cgroup.procs, or -1 */
 };
 
 /* Also raises RLIMIT_NOFILE and sets the umask to 022. */
@@ -66,8 +68,16 @@ int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 
 /* Adds "NAME=value"; if NAME is there already, nothing. */
 void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);
-/* PATH, LANG, and LISTEN_* for n_listen_fds descriptors of these names ("a:b"). */
-void spawn_add_standard(struct spawn *spawn, const char *fd_names);
+/* Passes on what AWS's tools and libcurl read in this process's environment, as much as there is
+ * room for: for the core alone. Workers get what their app's configuration says, and no
+ * credentials.
+ */
+void spawn_add_aws(struct spawn *spawn);
+/* The next of the child's LISTEN_FDS, by its name in LISTEN_FDNAMES. To be called before others are
+ * put into |fds|. */
+void spawn_give(struct spawn *spawn, const char *name, int fd);
+/* PATH, LANG, and LISTEN_* of what was given. */
+void spawn_add_standard(struct spawn *spawn);
 void spawn_done(struct spawn *spawn);
 
 /*

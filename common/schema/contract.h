@@ -21,18 +21,24 @@
 #define ENV_INSTANCE "AGENTD_INSTANCE_ID"   /* what to show as the node's name */
 #define ENV_DRAIN_S  "AGENTD_DRAIN_SECONDS" /* after SIGTERM: time for requests in flight */
 #define ENV_IDLE_S   "AGENTD_IDLE_SECONDS" /* after SIGTERM: time for idle kept-alive connections */
+/* Where StatsD's first UDP socket is, in the names that client libraries read. Only if there is
+ * one, and if the app's own environment doesn't say otherwise. */
+#define ENV_STATSD_HOST "STATSD_HOST"
+#define ENV_STATSD_PORT "STATSD_PORT"
 
 /* Names in LISTEN_FDNAMES. */
 #define FDNAME_WEB   "web"   /* an app's listener, shared by its workers */
 #define FDNAME_PROBE "probe" /* one worker's own unix listener */
 
 /* Names of what the core inherits from the holder, in its LISTEN_FDNAMES. */
-#define FDNAME_LINK    "link"   /* seqpacket to the holder (agent/hold/messages.h) */
-#define FDNAME_NOTIFY  "notify" /* the workers' notify socket */
-#define FDNAME_LEDGER  "ledger" /* the core's notes (agent/core/ledger.h) */
-#define FDNAME_CONFIG  "config" /* the config image in force (common/schema/config-image.h) */
-#define FDNAME_HEALTH  "health"
-#define FDNAME_CONTROL "control"
+#define FDNAME_LINK       "link"   /* seqpacket to the holder (agent/hold/messages.h) */
+#define FDNAME_NOTIFY     "notify" /* the workers' notify socket */
+#define FDNAME_LEDGER     "ledger" /* the core's notes (agent/core/ledger.h) */
+#define FDNAME_CONFIG     "config" /* the config image in force (common/schema/config-image.h) */
+#define FDNAME_HEALTH     "health"
+#define FDNAME_CONTROL    "control"
+#define FDNAME_STATSD     "statsd"     /* datagram sockets; none, one or several */
+#define FDNAME_PROMETHEUS "prometheus" /* where it is configured */
 
 /* agentctl's exit codes. agentd itself: 0, 1 failed, 2 bad usage or configuration. */
 enum exit_code {

@@ -11,6 +11,7 @@ common_libschema_a_SOURCES = \
 	common/schema/config-scan.c common/schema/config-scan.h \
 	common/schema/config-value.c common/schema/config-value.h \
 	common/schema/metrics.c common/schema/metrics.h \
+	common/schema/prices.c common/schema/prices.h \
 	common/schema/verbs.c common/schema/verbs.h
 
 # What a program links that uses it.

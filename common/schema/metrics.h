@@ -65,7 +65,8 @@ enum metric_kind {
     METRIC(SPOOL_BYTES, "SpoolBytes", AGENT, GAUGE, "Bytes",                                       \
            "What waits to be sent, on disk or in memory.")                                         \
     METRIC(STATSD_DROPPED, "StatsdDropped", AGENT, COUNT, "Count",                                 \
-           "StatsD lines that were no StatsD, or whose series found no place.")
+           "StatsD lines that were no StatsD, or whose series found no place; and datagrams that " \
+           "were cut or that the kernel had no room for.")
 
 #define METRIC_ENUM_(identifier, name, scope, kind, unit, help) METRIC_##identifier,
 enum metric { METRICS(METRIC_ENUM_) METRIC_COUNT_ };

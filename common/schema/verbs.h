@@ -54,6 +54,8 @@ enum verb_value {
     OPTION(TIMEOUT, 0, "timeout", "DURATION", VERB_VALUE_DURATION,                                 \
            "Wait so long at most (30s, 5m, 1h30m; a bare number is seconds), then exit with 6. "   \
            "Implies --wait. Default: 60s.")                                                        \
+    OPTION(DRY_RUN, 0, "dry-run", NULL, VERB_VALUE_NONE,                                           \
+           "Print the bodies of PutMetricData that the last full window makes, and send nothing.") \
     OPTION(COMPLETION, 0, "completion", NULL, VERB_VALUE_NONE,                                     \
            "Print the completion script for bash.")                                                \
     OPTION(MAN, 0, "man", NULL, VERB_VALUE_NONE,                                                   \
@@ -93,11 +95,17 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          VERB_CODES_READ | VERB_CODE(NOT_HEALTHY), "say whether the node should get requests",     \
          "Asks the same as the load balancer's health check. "                                     \
          "Exits with 0 if the node is healthy, else with 3.")                                      \
-    VERB(METRICS, metrics, "metrics", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_READ,               \
-         "show every metric, now and in its last full window",                                     \
+    VERB(METRICS, metrics, "metrics", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(DRY_RUN),                \
+         VERB_CODES_READ, "show every metric, now and in its last full window",                    \
          "NOW is the newest sample. "                                                              \
          "MINIMUM, MEAN, MAXIMUM and SAMPLES are those of the last full window, as it was handed " \
          "to the sink.")                                                                           \
+    VERB(COST, cost, "cost", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_READ,                        \
+         "say what a month of this node's metrics costs",                                          \
+         "Counts the CloudWatch metrics of the last full window and the requests of the last "     \
+         "hour, at public prices of us-east-1. "                                                   \
+         "Metrics without InstanceId are shared by all nodes of an Auto Scaling group, so they "   \
+         "cost once for the group.")                                                               \
     VERB(EVENTS, events, "events", "", 0, 0, VERB_VALUE_NONE,                                      \
          VERB_BIT(FOLLOW) | VERB_BIT(SINCE) | VERB_BIT(LINES), VERB_CODES_READ,                    \
          "show what happened: starts, deaths, restarts, changes",                                  \

@@ -114,7 +114,7 @@ def test_what_the_core_gets(holder):
     environment.pop("LC_CTYPE", None)
     assert set(environment) == {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "PATH", "LANG"}
     assert environment["LISTEN_PID"] == str(core.pid)
-    assert environment["LISTEN_FDNAMES"] == "link:notify:ledger:config:health:control"
+    assert environment["LISTEN_FDNAMES"] == "link:notify:ledger:config:control:health"
     assert core.about["arguments"] == ["--runtime-dir", str(holder.run_dir), "--config", str(holder.config_path)]
     assert core.about["directory"] == "/"
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):

@@ -353,9 +353,101 @@ static void test_unix_not_replaced(void **state)
     assert_int_equal(listen_open(target, 0600), -ENOTDIR);
 }
 
+static void test_open_datagram(void **state)
+{
+    unsigned port = free_port();
+    char text[64], received[8];
+    int fd, stream, client, bytes = 0;
+    socklen_t size = sizeof(bytes);
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t) port)};
+
+    snprintf(text, sizeof(text), "127.0.0.1:%u", port);
+    fd = listen_open_datagram(text, 0);
+    check_listener(fd);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &size), 0);
+    assert_true(bytes > 0);
+    /* Nobody else may take its datagrams; TCP's port of that number is another. */
+    assert_int_equal(listen_open_datagram(text, 0), -EADDRINUSE);
+    stream = listen_open(text, 0);
+    check_listener(stream);
+    assert_true(listen_matches_datagram(fd, text));
+    assert_false(listen_matches(fd, text));
+    assert_true(listen_matches(stream, text));
+    assert_false(listen_matches_datagram(stream, text));
+    assert_false(listen_matches_datagram(fd, "127.0.0.2:1"));
+    client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(sendto(client, "a:1|c", 5, 0, (struct sockaddr *) &in, sizeof(in)), 5);
+    assert_int_equal(recv(fd, received, sizeof(received), 0), 5);
+    assert_int_equal(recv(fd, received, sizeof(received), 0), -1); /* and doesn't block */
+    close(client);
+    close(stream);
+    close(fd);
+    fd = listen_open_datagram(text, 0);
+    check_listener(fd);
+    close(fd);
+}
+
+static void test_open_unix_datagram(void **state)
+{
+    const char *path = *state;
+    struct stat status;
+    int fd, client;
+
+    fd = listen_open_datagram(path, 0666);
+    check_listener(fd);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0666);
+    assert_true(listen_matches_datagram(fd, path));
+    assert_false(listen_matches(fd, path));
+    assert_int_equal(listen_open_datagram(path, 0666), -EADDRINUSE);
+    client = connect_unix(path, SOCK_DGRAM);
+    assert_int_equal(send(client, "a:1|c", 5, 0), 5);
+    close(client);
+    close(fd);
+    fd = listen_open_datagram(path, 0600); /* stale: replaced */
+    check_listener(fd);
+    close(fd);
+}
+
+static void test_client_address(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *host; /* NULL: none */
+        unsigned port;
+    } cases[] = {
+        {"127.0.0.1:8125", "127.0.0.1", 8125},
+        {"10.1.2.3:1", "10.1.2.3", 1},
+        {"0.0.0.0:8125", "127.0.0.1", 8125},
+        {"8125", "127.0.0.1", 8125},
+        {"[::]:8125", "127.0.0.1", 8125},
+        {"[::1]:8125", "::1", 8125},
+        {"[2001:db8::1]:8125", "2001:db8::1", 8125},
+        {"/run/statsd.sock", NULL, 0},
+        {"nonsense", NULL, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char host[LISTEN_HOST_MAX];
+        unsigned port;
+        bool found = listen_client_address(cases[i].text, host, &port);
+
+        assert_int_equal(found, cases[i].host != NULL);
+        if (!found)
+            continue;
+        assert_string_equal(host, cases[i].host);
+        assert_int_equal(port, cases[i].port);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_open_datagram),
+        cmocka_unit_test(test_client_address),
+        cmocka_unit_test_setup_teardown(test_open_unix_datagram, set_up, tear_down),
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_parse_unix_length),
         cmocka_unit_test(test_open_inet),

@@ -81,7 +81,7 @@ static void test_environment(void **state)
     spawn_add(&spawn, "PAT=another name");
     spawn_add(&spawn, "PATH=/second");
     setenv("LANG", "C.UTF-8", 1);
-    spawn_add_standard(&spawn, "");
+    spawn_add_standard(&spawn);
     assert_int_equal(run(f, &spawn, output), 0);
     snprintf(expected, sizeof(expected), "PATH=/first\nPAT=another name\nLANG=C.UTF-8\n");
     assert_string_equal(output, expected);
@@ -116,7 +116,8 @@ static void test_descriptors(void **state)
     }
     spawn.n_fds = 6;
     spawn.n_listen_fds = 2;
-    spawn_add_standard(&spawn, "a:b");
+    strcpy(spawn.fd_names, "a:b");
+    spawn_add_standard(&spawn);
     assert_int_equal(run(f, &spawn, output), 0);
     snprintf(expected, sizeof(expected),
              "2 a:b\n0 null\n1 output\n2 output\n3 f5\n4 f4\n5 f3\n6 f2\n7 f1\n8 f0\n%lu\n",
@@ -188,7 +189,7 @@ static void test_privileges(void **state)
     assert_int_equal(sigprocmask(SIG_SETMASK, &all, &before), 0);
     signal(SIGPIPE, SIG_IGN);
     setenv("PATH", "/usr/bin:/bin", 1);
-    spawn_add_standard(&spawn, "");
+    spawn_add_standard(&spawn);
     assert_int_equal(run(*state, &spawn, output), 0);
     assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
     signal(SIGPIPE, SIG_DFL);

@@ -185,7 +185,7 @@ static void test_metrics(void **state)
         .last = 3, .window_present = true, .window_sum = 8, .window_maximum = 8, .window_count = 1};
     snapshot->app_series[0][METRIC_APP_CPU] =
         (struct sample_view){.present = true, .last = (double) NAN};
-    check(metrics_json(snapshot, 10),
+    check(metrics_json(snapshot, 10, NULL),
           "{\"schema_version\":1,\"window_s\":10,\"metrics\":["
           "{\"name\":\"CPUUtilization\",\"app\":null,\"unit\":\"Percent\",\"scope\":\"host\","
           "\"last\":12.500,\"window\":{\"minimum\":1.000,\"maximum\":99.999,\"sum\":250.000,"

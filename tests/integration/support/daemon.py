@@ -17,20 +17,24 @@ from . import libconfig, processes
 SANITIZER_REPORT = re.compile(
     rb"(ERROR: (Address|Leak|Memory)Sanitizer|runtime error: |SUMMARY: \w+Sanitizer)"
 )
+PORTS_GIVEN = set()  # many nodes start at once, and bind theirs later
 LOG_SCAN_LIMIT = 64 * 1024 * 1024  # bytes a file that are searched for reports
 
 
 def free_port():
     """
-    A loopback port that nobody listens on. It is taken from below the range of outgoing
-    connections, so that a client's socket can't take it meanwhile.
+    A loopback port that nobody listens on, and another one each time. It is taken from below the
+    range of outgoing connections, so that a client's socket can't take it meanwhile.
     """
     for _ in range(1000):
         port = random.randrange(18000, 32000)
+        if port in PORTS_GIVEN:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
+                PORTS_GIVEN.add(port)
                 return port
             except OSError:
                 continue

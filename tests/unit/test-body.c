@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies as CloudWatch wants them: shape, dimensions, limits, and text that needs escaping. */
-#include "agent/publish/batch.h"
+#include "agent/publish/body.h"
 
+#include "agent/publish/record.h"
 #include "common/base/clock.h"
 #include "common/base/json.h"
 #include "tests/unit/unit.h"
@@ -12,8 +13,11 @@
 #define EPOCH_S 1763760000
 
 struct fixture {
-    struct batch_settings settings;
+    struct body_settings settings;
+    const char *app_names[APPS_MAX];
     struct window window;
+    struct buffer record;
+    size_t offset;
     struct buffer body;
 };
 
@@ -21,15 +25,17 @@ static int set_up(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-    fixture->settings = (struct batch_settings){
+    fixture->settings = (struct body_settings){
         .namespace_ = "agentd",
         .asg_name = "",
         .instance_id = "i-0123",
-        .app_names = {"board", NULL, "shop"},
     };
+    fixture->app_names[0] = "board";
+    fixture->app_names[2] = "shop";
     fixture->window.start_realtime_us = EPOCH_S * USEC_PER_SEC;
     fixture->window.length_us = 10 * USEC_PER_SEC;
     buffer_init(&fixture->body, 4 * 1024 * 1024);
+    buffer_init(&fixture->record, 4 * 1024 * 1024);
     *state = fixture;
     return 0;
 }
@@ -40,6 +46,7 @@ static int tear_down(void **state)
 
     for (size_t app = 0; app < APPS_MAX; app++)
         free(fixture->window.distributions[app][METRIC_REQUEST_LATENCY]);
+    buffer_done(&fixture->record);
     buffer_done(&fixture->body);
     free(fixture);
     return 0;
@@ -55,18 +62,44 @@ static struct histogram *add_latency(struct fixture *fixture, size_t app, uint64
     return histogram;
 }
 
+/* The window as a record. */
+static void start(struct fixture *fixture)
+{
+    buffer_clear(&fixture->record);
+    fixture->offset = 0;
+    assert_int_equal(record_append_window(&fixture->record, &fixture->window, fixture->app_names),
+                     0);
+}
+
+/* The next body of the record in fixture->body: whether there was one. */
+static bool next(struct fixture *fixture)
+{
+    size_t length = 0, skipped = 0;
+    struct body body;
+    const char *text;
+
+    buffer_clear(&fixture->body);
+    body_begin(&body, &fixture->settings);
+    assert_int_equal(
+        body_add(&body, fixture->record.data, fixture->record.length, &fixture->offset, &skipped),
+        0);
+    assert_int_equal(skipped, 0);
+    text = body_end(&body, &length);
+    if (text)
+        assert_int_equal(buffer_append(&fixture->body, text, length), 0);
+    body_done(&body);
+    return text;
+}
+
 /* The only body of the window, parsed. */
 static struct json_object *only_body(struct fixture *fixture)
 {
     struct json_object *parsed = NULL;
-    struct batch batch;
-
-    buffer_clear(&fixture->body);
-    batch_init(&batch, &fixture->settings, &fixture->window);
-    assert_int_equal(batch_next(&batch, &fixture->body), 1);
+    start(fixture);
+    assert_true(next(fixture));
     assert_int_equal(json_parse(fixture->body.data, fixture->body.length, &parsed), 0);
-    assert_int_equal(batch_next(&batch, &fixture->body), 0);
     assert_int_equal(fixture->body.length, strlen(fixture->body.data));
+    assert_int_equal(fixture->offset, fixture->record.length);
     return parsed;
 }
 
@@ -109,24 +142,22 @@ static void test_exact_text(void **state)
 {
     struct fixture *fixture = *state;
     struct histogram *latency = add_latency(fixture, 2, 5);
-    struct batch batch;
-
     fixture->window.host[METRIC_CPU_UTILIZATION] =
         (struct window_series){.count = 10, .sum = 123.25, .minimum = 0, .maximum = 0.1};
     histogram_add(latency, 7, 2);
     histogram_add(latency, 1500, 3);
-    batch_init(&batch, &fixture->settings, &fixture->window);
-    assert_int_equal(batch_next(&batch, &fixture->body), 1);
+    start(fixture);
+    assert_true(next(fixture));
     assert_string_equal(
         fixture->body.data,
         "{\"Namespace\":\"agentd\",\"MetricData\":["
-        "{\"MetricName\":\"CPUUtilization\","
-        "\"Dimensions\":[{\"Name\":\"InstanceId\",\"Value\":\"i-0123\"}],"
+        "{\"Dimensions\":[{\"Name\":\"InstanceId\",\"Value\":\"i-0123\"}],"
+        "\"MetricName\":\"CPUUtilization\","
         "\"Timestamp\":1763760000,\"StorageResolution\":1,\"Unit\":\"Percent\","
         "\"StatisticValues\":{\"SampleCount\":10,\"Sum\":123.25,\"Minimum\":0,\"Maximum\":0.1}},"
-        "{\"MetricName\":\"RequestLatency\","
-        "\"Dimensions\":[{\"Name\":\"InstanceId\",\"Value\":\"i-0123\"},"
+        "{\"Dimensions\":[{\"Name\":\"InstanceId\",\"Value\":\"i-0123\"},"
         "{\"Name\":\"App\",\"Value\":\"shop\"}],"
+        "\"MetricName\":\"RequestLatency\","
         "\"Timestamp\":1763760000,\"StorageResolution\":1,\"Unit\":\"Milliseconds\","
         "\"Values\":[0.007,1.487],\"Counts\":[2,3]}]}");
 }
@@ -134,10 +165,8 @@ static void test_exact_text(void **state)
 static void test_empty(void **state)
 {
     struct fixture *fixture = *state;
-    struct batch batch;
-
-    batch_init(&batch, &fixture->settings, &fixture->window);
-    assert_int_equal(batch_next(&batch, &fixture->body), 0);
+    start(fixture);
+    assert_false(next(fixture));
     assert_int_equal(fixture->body.length, 0);
 }
 
@@ -353,7 +382,7 @@ static void test_many_values(void **state)
         assert_int_equal(json_get_array(datum, "Counts", &counts), 0);
         n = json_object_array_length(values);
         assert_int_equal(n, json_object_array_length(counts));
-        assert_int_equal(n, i < 4 ? BATCH_VALUES_MAX : HISTOGRAM_BUCKETS - 4 * BATCH_VALUES_MAX);
+        assert_int_equal(n, i < 4 ? RECORD_VALUES_MAX : HISTOGRAM_BUCKETS - 4 * RECORD_VALUES_MAX);
         assert_true(number(datum, "Timestamp") == EPOCH_S);
         for (size_t k = 0; k < n; k++) {
             double ms = json_object_get_double(json_object_array_get_idx(values, k));
@@ -371,9 +400,9 @@ static void test_many_values(void **state)
 static void test_limits(void **state)
 {
     static const struct {
-        size_t body_limit_bytes, datums_max;
+        size_t limit_bytes, datums_max;
         size_t least_bodies;
-    } cases[] = {{0, 0, 1}, {0, 1, 60}, {0, 7, 9}, {4096, 0, 5}, {2500, 3, 20}, {100000, 1000, 1}};
+    } cases[] = {{0, 0, 1}, {0, 2, 30}, {0, 7, 9}, {8192, 0, 2}, {5000, 3, 20}, {100000, 1000, 1}};
     struct fixture *fixture = *state;
     CLEANUP_JSON struct json_object *whole = NULL;
     struct histogram *latency;
@@ -392,13 +421,11 @@ static void test_limits(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         size_t bodies = 0, at = 0;
-        struct batch batch;
 
-        fixture->settings.body_limit_bytes = cases[i].body_limit_bytes;
+        fixture->settings.limit_bytes = cases[i].limit_bytes;
         fixture->settings.datums_max = cases[i].datums_max;
-        batch_init(&batch, &fixture->settings, &fixture->window);
-        for (buffer_clear(&fixture->body); batch_next(&batch, &fixture->body) == 1;
-             buffer_clear(&fixture->body)) {
+        start(fixture);
+        while (next(fixture)) {
             CLEANUP_JSON struct json_object *body = NULL;
             struct json_object *datums;
 
@@ -407,8 +434,8 @@ static void test_limits(void **state)
             datums = datums_of(body);
             if (cases[i].datums_max)
                 assert_true(json_object_array_length(datums) <= cases[i].datums_max);
-            if (cases[i].body_limit_bytes)
-                assert_true(fixture->body.length <= cases[i].body_limit_bytes);
+            if (cases[i].limit_bytes)
+                assert_true(fixture->body.length <= cases[i].limit_bytes);
             for (size_t k = 0; k < json_object_array_length(datums); k++)
                 assert_true(json_object_equal(json_object_array_get_idx(datums, k),
                                               json_object_array_get_idx(datums_of(whole), at++)));
@@ -418,22 +445,56 @@ static void test_limits(void **state)
     }
 }
 
-/* A buffer that is too small keeps what it held, and the body can be had later. */
+/* A datum that is over the limits by itself is passed over and counted; nonsense too. */
+static void test_skipped(void **state)
+{
+    static const char record[] =
+        "no tab\n"
+        "\t\n"
+        "\t\"MetricName\":\"A\"\n"
+        "{\"Name\":\"N\",\"Value\":\"long long long long\"}\t\"MetricName\":\"B\"\n"
+        "\t\"MetricName\":\"C\"\n"
+        "\t\"MetricName\":\"torn\"";
+    struct body_settings settings = {.namespace_ = "n", .limit_bytes = 75};
+    size_t offset = 0, skipped = 0, length;
+    struct body body;
+
+    body_begin(&body, &settings);
+    assert_int_equal(body_add(&body, record, strlen(record), &offset, &skipped), 0);
+    assert_int_equal(skipped, 2);
+    assert_string_equal(body_end(&body, &length), "{\"Namespace\":\"n\",\"MetricData\":["
+                                                  "{\"Dimensions\":[],\"MetricName\":\"A\"}]}");
+    body_done(&body);
+    body_begin(&body, &settings);
+    assert_int_equal(body_add(&body, record, strlen(record), &offset, &skipped), 0);
+    assert_int_equal(skipped, 4);
+    assert_int_equal(offset, strlen(record));
+    assert_non_null(strstr(body_end(&body, &length), "\"C\""));
+    body_done(&body);
+    body_begin(&body, &settings);
+    assert_null(body_end(&body, &length));
+    body_done(&body);
+}
+
+/* A record that can't take a line is as it was. */
 static void test_small_buffer(void **state)
 {
-    struct fixture *fixture = *state;
+    struct record_datum datum = {.name = "Name", .unit = "Count", .count = 1};
+    CLEANUP_FREE char *name = malloc(RECORD_LINE_MAX + 1);
     struct buffer small;
-    struct batch batch;
 
-    fixture->window.host[METRIC_AGENT_CPU] = (struct window_series){1, 2, 2, 2};
-    buffer_init(&small, 100);
+    buffer_init(&small, 30);
     buffer_append_string(&small, "before");
-    batch_init(&batch, &fixture->settings, &fixture->window);
-    assert_int_equal(batch_next(&batch, &small), -ENOBUFS);
+    assert_int_equal(record_append(&small, &datum), -ENOBUFS);
     assert_string_equal(small.data, "before");
-    assert_int_equal(small.length, 6);
-    assert_int_equal(batch_next(&batch, &fixture->body), 1);
-    assert_int_equal(batch_next(&batch, &fixture->body), 0);
+    buffer_done(&small);
+
+    memset(name, 'x', RECORD_LINE_MAX);
+    name[RECORD_LINE_MAX] = '\0';
+    datum.name = name;
+    buffer_init(&small, 2 * RECORD_LINE_MAX);
+    assert_int_equal(record_append(&small, &datum), -EINVAL);
+    assert_int_equal(small.length, 0);
     buffer_done(&small);
 }
 
@@ -442,10 +503,9 @@ static void test_small_buffer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_exact_text),   TEST(test_empty),       TEST(test_dimensions),
-        TEST(test_every_metric), TEST(test_time),        TEST(test_numbers),
-        TEST(test_escaping),     TEST(test_many_values), TEST(test_limits),
-        TEST(test_small_buffer),
+        TEST(test_exact_text), TEST(test_empty),   TEST(test_dimensions),   TEST(test_every_metric),
+        TEST(test_time),       TEST(test_numbers), TEST(test_escaping),     TEST(test_many_values),
+        TEST(test_limits),     TEST(test_skipped), TEST(test_small_buffer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
