@@ -40,6 +40,7 @@ checks  cmd:shellcheck            shellcheck             -                      
 checks  cmd:git                   git                    git                     lists the files
 python  py:pytest                 python3-pytest         python3-pytest          integration tests
 python  py:ensurepip              python3-venv           python3-libs            their peers, in an environment of their own
+python  cmd:go                    golang-go              golang                  builds a peer of the integration tests
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container

@@ -17,7 +17,7 @@ struct cloudwatch_options { /* as aws_client_options; strings are copied */
     struct http_client *http;
     struct credentials_provider *credentials;
     const char *region;
-    const char *endpoint; /* of the configuration; NULL or "": none */
+    const char *endpoint;  /* of the configuration; NULL or "": none */
     unsigned attempts_max; /* 0: as aws_client_options says */
     endpoint_getenv getenv_function;
     void *getenv_userdata;

@@ -38,6 +38,7 @@ struct credentials_provider {
     bool is_stale; /* static stability: the old are used on, and that was said */
     char *why;     /* of the last pass that failed */
     struct credentials_call *calls;
+    unsigned n_calls;
 };
 
 /* --- When to ask: pure --- */
@@ -78,6 +79,7 @@ void credentials_cancel(struct credentials_call *call)
     for (struct credentials_call **p = &call->provider->calls; *p; p = &(*p)->next)
         if (*p == call) {
             *p = call->next;
+            call->provider->n_calls--;
             break;
         }
     sd_event_source_disable_unref(call->end);
@@ -200,9 +202,12 @@ int credentials_get(struct credentials_provider *p, credentials_done_function do
                     struct credentials_call **ret_call)
 {
     enum credentials_need need = credentials_decide(&p->state, p->clock(p->clock_userdata));
-    struct credentials_call *call = calloc(1, sizeof(*call));
+    struct credentials_call *call;
     int r;
 
+    if (p->n_calls >= CREDENTIALS_CALLS_MAX)
+        return -EBUSY;
+    call = calloc(1, sizeof(*call));
     if (!call)
         return -ENOMEM;
     r = sd_event_add_defer(p->event, &call->end, credentials_on_end, call);
@@ -216,6 +221,7 @@ int credentials_get(struct credentials_provider *p, credentials_done_function do
     call->userdata = userdata;
     call->next = p->calls;
     p->calls = call;
+    p->n_calls++;
     if (ret_call)
         *ret_call = call;
     if (need == CREDENTIALS_ASK) {

@@ -25,6 +25,7 @@
 
 #define CREDENTIALS_ADVISORY_US  (UINT64_C(15) * 60 * 1000000)
 #define CREDENTIALS_MANDATORY_US (UINT64_C(10) * 60 * 1000000)
+#define CREDENTIALS_CALLS_MAX    256u /* at a time */
 #define CREDENTIALS_KEY_MAX      256u
 #define CREDENTIALS_TOKEN_MAX    16384u
 
@@ -50,7 +51,8 @@ typedef void (*credentials_done_function)(int error, const struct credentials *c
                                           const char *why, void *userdata);
 
 struct credentials_call;
-/* The callback comes once, from the loop; at once if they are in hand, else when the chain ends. */
+/* The callback comes once, from the loop; at its next turn if they are in hand, else when the chain
+ * ends. 0, -EBUSY past CREDENTIALS_CALLS_MAX or -ENOMEM: then there is none. */
 int credentials_get(struct credentials_provider *provider, credentials_done_function done,
                     void *userdata, struct credentials_call **ret_call);
 void credentials_cancel(struct credentials_call *call); /* no callback */

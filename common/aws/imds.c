@@ -55,6 +55,7 @@ struct imds {
     uint64_t token_until_us;
     unsigned token_number;
     struct imds_call *calls;
+    unsigned n_calls;
 };
 
 static const char *imds_process_getenv(const char *name, void *userdata)
@@ -116,6 +117,7 @@ void imds_cancel(struct imds_call *call)
     for (struct imds_call **p = &imds->calls; *p; p = &(*p)->next)
         if (*p == call) {
             *p = call->next;
+            imds->n_calls--;
             break;
         }
     fetch_stop(&call->fetch);
@@ -404,6 +406,8 @@ int imds_get(struct imds *imds, const char *path, imds_done done, void *userdata
 
     if (!is_path(path))
         return -EINVAL;
+    if (imds->n_calls >= IMDS_CALLS_MAX)
+        return -EBUSY;
     call = calloc(1, sizeof(*call));
     if (!call)
         return -ENOMEM;
@@ -422,6 +426,7 @@ int imds_get(struct imds *imds, const char *path, imds_done done, void *userdata
     text_copy(call->path, sizeof(call->path), path);
     call->next = imds->calls;
     imds->calls = call;
+    imds->n_calls++;
     if (ret_call)
         *ret_call = call;
     if (imds->disabled)

@@ -14,6 +14,7 @@
 #define IMDS_TOKEN_TTL_S          21600u   /* AWS's most */
 #define IMDS_TIMEOUT_US           1000000u /* of one attempt */
 #define IMDS_ATTEMPTS             3u
+#define IMDS_CALLS_MAX            64u /* at a time */
 #define IMDS_RESPONSE_LIMIT_BYTES (64u * 1024)
 
 struct imds;
@@ -35,7 +36,8 @@ bool imds_is_disabled(const struct imds *imds);
  */
 typedef void (*imds_done)(int error, const char *value, size_t length, void *userdata);
 
-/* |path| below /latest/, as "meta-data/instance-id". The callback comes once, from the loop. */
+/* |path| below /latest/, as "meta-data/instance-id". The callback comes once, from the loop. 0,
+ * -EINVAL (no path), -EBUSY past IMDS_CALLS_MAX or -ENOMEM: then there is none. */
 int imds_get(struct imds *imds, const char *path, imds_done done, void *userdata,
              struct imds_call **ret_call);
 void imds_cancel(struct imds_call *call); /* no callback */

@@ -134,3 +134,5 @@ tests_fuzz_fuzz_endpoint_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_sigv4_LDADD = common/libaws.a common/libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_sigv4_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
+
+EXTRA_DIST += tests/integration/test_imds.py tests/integration/support/fake_aws.py

@@ -33,6 +33,7 @@ struct aws_client {
     uint64_t (*clock)(void *userdata);
     void *clock_userdata;
     struct aws_call *calls;
+    unsigned n_calls;
 };
 
 struct aws_call {
@@ -77,6 +78,7 @@ static void call_unlink(struct aws_call *call)
     for (struct aws_call **p = &call->client->calls; *p; p = &(*p)->next)
         if (*p == call) {
             *p = call->next;
+            call->client->n_calls--;
             return;
         }
 }
@@ -423,6 +425,8 @@ int aws_call_start(struct aws_client *client, const struct aws_request *request,
     if (request->attempt_timeout_us == 0 || request->timeout_us == 0 ||
         (request->path && request->path[0] != '/'))
         return -EINVAL;
+    if (client->n_calls >= AWS_CALLS_MAX)
+        return -EBUSY;
     call = calloc(1, sizeof(*call));
     if (!call)
         return -ENOMEM;
@@ -440,6 +444,7 @@ int aws_call_start(struct aws_client *client, const struct aws_request *request,
     }
     call->next = client->calls;
     client->calls = call;
+    client->n_calls++;
     if (ret_call)
         *ret_call = call;
     return 0;

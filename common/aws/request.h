@@ -13,6 +13,7 @@
 #include "common/aws/retry.h"
 #include "common/net/http-client.h"
 
+#define AWS_CALLS_MAX         64u /* of a client, at a time */
 #define AWS_ERROR_CODE_MAX    96u
 #define AWS_ERROR_MESSAGE_MAX 256u
 #define AWS_REQUEST_ID_MAX    80u
@@ -69,7 +70,8 @@ int aws_client_new(struct aws_client **ret, const struct aws_client_options *opt
 struct aws_client *aws_client_free(struct aws_client *client); /* calls end without a callback */
 DEFINE_CLEANUP(struct aws_client *, aws_client_free)
 
-/* The callback comes once, from the loop. 0, -EINVAL or -ENOMEM. */
+/* The callback comes once, from the loop. 0, -EINVAL, -EBUSY past AWS_CALLS_MAX or -ENOMEM: then
+ * there is none. */
 int aws_call_start(struct aws_client *client, const struct aws_request *request, aws_done done,
                    void *userdata, struct aws_call **ret_call);
 void aws_call_cancel(struct aws_call *call); /* no callback; what was sent may be carried out */

@@ -6,6 +6,7 @@
  *     credentials   "credentials SOURCE ACCESS_KEY_ID EXPIRES" or "credentials: WHY"
  *     expire        calls them expired: the next "credentials" asks the chain
  *     imds:PATH     "imds VALUE" or "imds: ERROR"
+ *     until:PATH    the same, asked again each 100 ms until there is a value
  *     group:ID      "group NAME" or "group: ERROR CODE", of the instance ID
  *     sleep:MS      waits
  *
@@ -25,7 +26,7 @@ struct probe {
     struct http_client *http;
     struct imds *imds;
     struct credentials_provider *provider;
-    bool is_done, has_failed;
+    bool is_done, has_failed, has_value;
 };
 
 static void failed(struct probe *probe, const char *what, int error, const char *more)
@@ -61,6 +62,7 @@ static void on_value(int error, const char *value, size_t length, void *userdata
         return;
     }
     printf("imds %s\n", value);
+    probe->has_value = true;
     probe->is_done = true;
 }
 
@@ -90,6 +92,8 @@ static void run(struct probe *probe)
     fflush(stdout);
 }
 
+static int ask(struct probe *probe, const char *what);
+
 static int ask_group(struct probe *probe, const char *instance_id)
 {
     CLEANUP(aws_client_freep) struct aws_client *client = NULL;
@@ -118,12 +122,28 @@ static int ask_group(struct probe *probe, const char *instance_id)
     return r;
 }
 
+static int ask_until(struct probe *probe, const char *path)
+{
+    int r = 0;
+
+    while (r == 0 && !probe->has_value) {
+        char imds[256];
+
+        snprintf(imds, sizeof(imds), "imds:%s", path);
+        r = ask(probe, imds);
+        if (r == 0 && !probe->has_value)
+            r = ask(probe, "sleep:100");
+    }
+    probe->has_failed = false;
+    return r;
+}
+
 static int ask(struct probe *probe, const char *what)
 {
     sd_event_source *timer = NULL;
     int r = 0;
 
-    probe->is_done = false;
+    probe->is_done = probe->has_value = false;
     if (strcmp(what, "credentials") == 0) {
         r = credentials_get(probe->provider, on_credentials, probe, NULL);
     } else if (strcmp(what, "expire") == 0) {
@@ -131,6 +151,8 @@ static int ask(struct probe *probe, const char *what)
         probe->is_done = true;
     } else if (strncmp(what, "imds:", 5) == 0) {
         r = imds_get(probe->imds, what + 5, on_value, probe, NULL);
+    } else if (strncmp(what, "until:", 6) == 0) {
+        return ask_until(probe, what + 6);
     } else if (strncmp(what, "group:", 6) == 0) {
         return ask_group(probe, what + 6);
     } else if (strncmp(what, "sleep:", 6) == 0) {

@@ -8,7 +8,7 @@
 #include "common/base/buffer.h"
 #include "common/net/http-client.h"
 
-#define FAKE_REQUESTS_MAX  64u
+#define FAKE_REQUESTS_MAX  128u
 #define FAKE_VARIABLES_MAX 16u
 
 enum fake_mode {

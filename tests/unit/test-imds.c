@@ -315,9 +315,29 @@ static void test_free_in_callback(void **state)
     }
 }
 
+/* More at a time than there may be. */
+static void test_busy(void **state)
+{
+    static const struct fake_answer script[] = {{.mode = FAKE_HANG}};
+    struct aws_harness h;
+    struct imds *imds = new_imds(&h);
+    struct outcome o = {0};
+    struct imds_call *call;
+
+    SCRIPT(&h, script);
+    for (unsigned i = 0; i < IMDS_CALLS_MAX; i++)
+        assert_int_equal(imds_get(imds, "a", on_done, &o, &call), 0);
+    assert_int_equal(imds_get(imds, "a", on_done, &o, NULL), -EBUSY);
+    imds_cancel(call);
+    assert_int_equal(imds_get(imds, "a", on_done, &o, NULL), 0);
+    imds_free(imds);
+    aws_harness_stop(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_token_is_shared_and_kept),
         cmocka_unit_test(test_token_ends),
         cmocka_unit_test(test_answers),

@@ -526,17 +526,44 @@ static void test_free_in_callback(void **state)
     stop(&f);
 }
 
+/* More at a time than there may be. */
+static void test_busy(void **state)
+{
+    static const struct fake_answer script[] = {{200}};
+    struct fixture f;
+    struct outcome o = {0};
+
+    start(&f);
+    SCRIPT(&f.h, script);
+    for (unsigned i = 0; i < AWS_CALLS_MAX; i++)
+        assert_int_equal(aws_call_start(f.client, &REQUEST, on_done, &o, NULL), 0);
+    assert_int_equal(aws_call_start(f.client, &REQUEST, on_done, &o, NULL), -EBUSY);
+    aws_harness_run(&f.h, &o.calls, AWS_CALLS_MAX);
+    run(&f, &REQUEST, &o);
+    assert_int_equal(o.result.error, 0);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_success),        cmocka_unit_test(test_get),
-        cmocka_unit_test(test_verdicts),       cmocka_unit_test(test_retry_after_is_told),
-        cmocka_unit_test(test_attempts),       cmocka_unit_test(test_skew),
-        cmocka_unit_test(test_wrong_key),      cmocka_unit_test(test_expired),
-        cmocka_unit_test(test_no_credentials), cmocka_unit_test(test_deadline_of_credentials),
-        cmocka_unit_test(test_deadlines),      cmocka_unit_test(test_not_reached),
-        cmocka_unit_test(test_too_large),      cmocka_unit_test(test_bad_requests),
-        cmocka_unit_test(test_cancel),         cmocka_unit_test(test_free_in_callback),
+        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_success),
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_retry_after_is_told),
+        cmocka_unit_test(test_attempts),
+        cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_wrong_key),
+        cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_no_credentials),
+        cmocka_unit_test(test_deadline_of_credentials),
+        cmocka_unit_test(test_deadlines),
+        cmocka_unit_test(test_not_reached),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_free_in_callback),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
