@@ -32,8 +32,8 @@ check_PROGRAMS += $(serve_tests)
 TESTS += $(serve_tests)
 serve_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
 serve_test_ldadd = \
-	agent/libserve.a agent/libsupervise.a agent/libcore.a common/libschema.a common/libbase.a \
-	$(CMOCKA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS)
+	agent/libserve.a agent/libsupervise.a agent/libcore.a agent/libobserve.a agent/libpublish.a \
+	common/libschema.a common/libbase.a $(CMOCKA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
 tests_unit_test_control_request_CPPFLAGS = $(serve_test_cppflags)
 tests_unit_test_control_request_LDADD = $(serve_test_ldadd)
 tests_unit_test_peer_CPPFLAGS = $(serve_test_cppflags)
