@@ -241,7 +241,8 @@ WRONG_DATA = {
 
 @pytest.mark.parametrize("wrong", WRONG_DATA)
 def test_wrong_data_is_refused(front, wrong):
-    status, text = RawClient(front).send(body_of(*WRONG_DATA[wrong]) if WRONG_DATA[wrong] else b'{"Namespace":"a","MetricData":[]}')
+    body = json.dumps({"Namespace": "front-test", "MetricData": WRONG_DATA[wrong]}).encode()
+    status, text = RawClient(front).send(body)
     assert status == 400 and "InvalidParameterValue" in text
     assert front.stored == [] and len(front.violations) == 1, front.violations
 

@@ -28,7 +28,6 @@ from xml.sax.saxutils import escape
 
 from . import cloudwatch_limits
 from .aws_signature import Keys, Refusal, verify
-from .daemon import free_port
 from .http_peer import HttpPeer, message
 
 TARGET = "GraniteServiceVersion20100801.PutMetricData"
@@ -81,8 +80,8 @@ class Front(HttpPeer):
     skew_code, keys (Keys by access key's id), groups (Auto Scaling group by instance's id), retry_after_ms, slow_s.
     """
 
-    def __init__(self, moto_port, *, port=None, certificate=None):
-        super().__init__(port or free_port(), certificate)
+    def __init__(self, moto_port, *, certificate=None):
+        super().__init__(certificate)
         self.moto_port = moto_port
         self.script = Script()
         self.changed = threading.Condition(self.lock)

@@ -18,7 +18,6 @@ from collections import Counter
 
 from .aws_front import REGION
 from .aws_signature import Keys
-from .daemon import free_port
 from .http_peer import HttpPeer, message
 
 TOKEN_TTL_MAX_S = 21600
@@ -33,8 +32,8 @@ class FakeImds(HttpPeer):
     answers nothing); denied (answers 403, as where IMDS is turned off).
     """
 
-    def __init__(self, front, *, port=None, tags=None, role=ROLE, lifetime_s=6 * 3600):
-        super().__init__(port or free_port())
+    def __init__(self, front, *, tags=None, role=ROLE, lifetime_s=6 * 3600):
+        super().__init__()
         self.front = front
         self.tags = tags
         self.role = role

@@ -136,8 +136,8 @@ class HttpPeer:
     answers on request.connection, and complain(text) for what is no request.
     """
 
-    def __init__(self, port, certificate=None):
-        self.port = port
+    def __init__(self, certificate=None):
+        self.port = 0  # the kernel chooses
         self.certificate = certificate
         self.stopping = threading.Event()
         self.lock = threading.RLock()
@@ -145,6 +145,7 @@ class HttpPeer:
         self.connections = set()
         # Bound and not listening: keeps the port ours, and refuses, while there is no listener.
         self.placeholder = self._bound()
+        self.port = self.placeholder.getsockname()[1]
 
     @property
     def url(self):

@@ -234,7 +234,8 @@ class Node:
         ambiguous = account.distinct_sum("PublishAmbiguous", None)
         row = (self.name, len(account.windows()), self.sent, stored, copies, int(ambiguous), self.sent - stored)
         self.stage.rows.append(row)
-        told = f"{dict(zip(TABLE_HEAD, row))}; {dict(self.front.counts)}; windows {account.windows()}\n{self.daemon.log_tail()}"
+        told = f"{dict(zip(TABLE_HEAD, row))}; {dict(self.front.counts)}; windows {account.windows()}"
+        told += "\n" + self.daemon.log_tail()
         assert stored == self.sent - dropped, told
         assert copies <= ambiguous, told
         assert may_double or account.sum("RequestCount") == self.sent - dropped, told
@@ -295,7 +296,8 @@ class Stage:
         """The fault table as text."""
         rows = [TABLE_HEAD, *sorted(self.rows)]
         widths = [max(len(str(row[column])) for row in rows) for column in range(len(TABLE_HEAD))]
-        return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows) + "\n"
+        lines = ("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths)) for row in rows)
+        return "".join(line.rstrip() + "\n" for line in lines)
 
     def close(self):
         """Ends it and writes the table to the directory of logs, if there is one."""
