@@ -5,8 +5,13 @@
  * A bare shared listener gives one worker 80 to 98 % of the connections (the busy one is awake and
  * accepts again); SO_REUSEPORT loses what is queued at a closed one. So each worker shows in a
  * shared page how many connections it has, and one that finds a ready sibling with fewer leaves the
- * queue alone for up to 1 ms before it accepts anyway. Nobody trusts the page for anything else:
- * nonsense in it costs a millisecond.
+ * queue alone for a moment before it accepts anyway: 1 ms for a small lead, which is chance, and up
+ * to 8 ms for a large one, before each single connection: siblings that are short of CPU take some
+ * time to come.
+ *
+ * A sibling that has taken nothing while the queue was left to it for 100 ms in all is stuck, and
+ * is not waited for until it takes one. Nobody trusts the page for anything else: nonsense in it
+ * costs the 8 ms.
  */
 #pragma once
 
@@ -15,9 +20,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ACCEPT_GATE_SLOTS    96u /* at least APP_SLOTS_MAX of common/schema/contract.h */
-#define ACCEPT_GATE_YIELD_US 1000u
-#define ACCEPT_GATE_BATCH    2u /* connections accepted a wake-up */
+#define ACCEPT_GATE_SLOTS        96u /* at least APP_SLOTS_MAX of common/schema/contract.h */
+#define ACCEPT_GATE_BATCH        2u  /* connections accepted a wake-up */
+#define ACCEPT_GATE_YIELD_MIN_US 1000u
+#define ACCEPT_GATE_YIELD_MAX_US 8000u
+#define ACCEPT_GATE_LEAD_MAX     8u /* connections more than a sibling's: the longest wait */
+#define ACCEPT_GATE_STUCK_US     (100 * 1000u) /* left to a sibling in vain */
 
 struct accept_gate; /* this process's view: the page, and its own slot */
 
@@ -31,6 +39,14 @@ struct accept_gate *accept_gate_free(struct accept_gate *gate); /* leaves as not
 
 void accept_gate_set_ready(struct accept_gate *gate, bool ready);
 void accept_gate_set_connections(struct accept_gate *gate, unsigned connections);
+void accept_gate_count_accept(struct accept_gate *gate); /* tells siblings that it isn't stuck */
 
-/* Whether some ready sibling has fewer connections than |connections|. */
-bool accept_gate_should_yield(const struct accept_gate *gate, unsigned connections);
+/*
+ * What a worker with |connections| does about a queue that isn't empty: leave it alone for
+ * |ret_yield_us|, 0 if it is its turn, and then accept as many as are returned, at least 1. Asked
+ * once before each accepting: it counts the time as left to the siblings.
+ */
+unsigned accept_gate_turn(struct accept_gate *gate, unsigned connections, uint64_t *ret_yield_us);
+
+/* Whether some sibling is there to accept at all. */
+bool accept_gate_has_sibling(const struct accept_gate *gate);

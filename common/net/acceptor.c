@@ -21,9 +21,9 @@ struct acceptor {
     struct listener listeners[ACCEPTOR_LISTENERS_MAX];
     size_t n_listeners;
     sd_event_source *timer;
-    bool paused;  /* by the owner */
-    bool waiting; /* the timer runs */
-    bool yielded; /* what the timer waits for is our turn */
+    bool paused;      /* by the owner */
+    bool waiting;     /* the timer runs */
+    unsigned yielded; /* what the timer waits for is our turn to accept so many */
     bool exhausted;
 };
 
@@ -85,9 +85,9 @@ static bool acceptor_accept_one(struct acceptor *a, const struct listener *liste
     }
 }
 
-static void acceptor_accept(struct acceptor *a, const struct listener *listener)
+static void acceptor_accept(struct acceptor *a, const struct listener *listener, unsigned batch)
 {
-    for (unsigned i = 0; i < a->options.batch; i++)
+    for (unsigned i = 0; i < batch; i++)
         if (a->paused || a->waiting || !acceptor_accept_one(a, listener))
             return;
 }
@@ -95,29 +95,31 @@ static void acceptor_accept(struct acceptor *a, const struct listener *listener)
 static int acceptor_on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     struct acceptor *a = userdata;
+    unsigned batch = a->options.batch;
+    uint64_t yield_us = 0;
 
-    for (size_t i = 0; i < a->n_listeners; i++) {
-        if (a->listeners[i].source != source)
-            continue;
-        if (a->options.should_yield && a->options.should_yield(a->options.userdata)) {
-            a->yielded = true;
-            acceptor_wait(a, a->options.yield_us);
-        } else
-            acceptor_accept(a, &a->listeners[i]);
-        break;
+    if (a->options.turn)
+        batch = a->options.turn(&yield_us, a->options.userdata);
+    if (yield_us > 0) {
+        a->yielded = batch;
+        acceptor_wait(a, yield_us);
+        return 0;
     }
+    for (size_t i = 0; i < a->n_listeners; i++)
+        if (a->listeners[i].source == source)
+            acceptor_accept(a, &a->listeners[i], batch);
     return 0;
 }
 
 static int acceptor_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct acceptor *a = userdata;
+    unsigned batch = TAKE(a->yielded);
 
     a->waiting = false;
-    /* The sibling had its chance: whatever is still there is ours, or it could wait for ever. */
-    if (TAKE(a->yielded))
-        for (size_t i = 0; i < a->n_listeners; i++)
-            acceptor_accept(a, &a->listeners[i]);
+    /* The sibling had its chance: who is first in the queue is ours, or could wait for ever. */
+    for (size_t i = 0; i < a->n_listeners; i++)
+        acceptor_accept(a, &a->listeners[i], batch);
     acceptor_update(a);
     return 0;
 }
@@ -156,7 +158,8 @@ void acceptor_stop(struct acceptor *a)
         sd_event_source_disable_unref(a->listeners[i].source);
     a->n_listeners = 0;
     sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
-    a->waiting = a->yielded = false;
+    a->waiting = false;
+    a->yielded = 0;
 }
 
 struct acceptor *acceptor_free(struct acceptor *a)

@@ -23,10 +23,10 @@ struct acceptor_options {
     /* Takes |take_fd| (non-blocking, O_CLOEXEC). */
     void (*on_accept)(int take_fd, const struct sockaddr *address, socklen_t length,
                       void *userdata);
-    /* Optional: whether to leave the queue alone for |yield_us|; then it accepts whatever. */
-    bool (*should_yield)(void *userdata);
-    uint64_t yield_us;
-    unsigned batch; /* connections accepted a wake-up */
+    /* Optional: how many to accept, after leaving the queue alone for |ret_yield_us| (0: at once);
+     * after that time it accepts whatever has happened. */
+    unsigned (*turn)(uint64_t *ret_yield_us, void *userdata);
+    unsigned batch; /* connections accepted a wake-up, without |turn| */
     void *userdata;
 };
 

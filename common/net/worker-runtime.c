@@ -150,7 +150,7 @@ static void runtime_drain(struct worker_runtime *rt)
     if (rt->gate)
         accept_gate_set_ready(rt->gate, false);
     /* A sibling accepts what waits; without one our copies may be the last. */
-    if (!rt->gate || !accept_gate_should_yield(rt->gate, UINT_MAX))
+    if (!rt->gate || !accept_gate_has_sibling(rt->gate))
         acceptor_take_queued(rt->acceptor);
     acceptor_stop(rt->acceptor);
     http_server_drain(rt->server);
@@ -231,11 +231,11 @@ static void runtime_on_connection(int change, void *observer)
         runtime_check_drained(rt);
 }
 
-static bool runtime_should_yield(void *userdata)
+static unsigned runtime_turn(uint64_t *ret_yield_us, void *userdata)
 {
     struct worker_runtime *rt = userdata;
 
-    return rt->gate && accept_gate_should_yield(rt->gate, http_server_connections(rt->server));
+    return accept_gate_turn(rt->gate, http_server_connections(rt->server), ret_yield_us);
 }
 
 static void runtime_on_accept(int take_fd, const struct sockaddr *address, socklen_t length,
@@ -243,6 +243,8 @@ static void runtime_on_accept(int take_fd, const struct sockaddr *address, sockl
 {
     struct worker_runtime *rt = userdata;
 
+    if (rt->gate)
+        accept_gate_count_accept(rt->gate);
     http_server_add_connection(rt->server, take_fd, address, length);
 }
 
@@ -437,8 +439,7 @@ static int runtime_make_server(struct worker_runtime *rt)
     };
     struct acceptor_options accept_options = {
         .on_accept = runtime_on_accept,
-        .should_yield = runtime_should_yield,
-        .yield_us = ACCEPT_GATE_YIELD_US,
+        .turn = rt->gate ? runtime_turn : NULL,
         .batch = ACCEPT_GATE_BATCH,
         .userdata = rt,
     };

@@ -295,7 +295,7 @@ def test_good_reload(agentd):
     assert "health.lame_duck" in daemon.control("POST", "/v1/reload").json()["changed"]
     daemon.process.send_signal(signal.SIGTERM)
     begun = time.monotonic()
-    wait_until(lambda: daemon.health().status == 503, 1, "/health says 503")
+    wait_until(lambda: daemon.health().status == 503, 1.5, "/health says 503")
     while time.monotonic() < begun + 1.5:
         assert daemon.request().status == 200  # and goes on serving
         time.sleep(0.05)

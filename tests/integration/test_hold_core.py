@@ -62,7 +62,7 @@ def test_cores_that_worked_restart_at_once(holder):
         began = time.monotonic()
         core.kill()
         core = holder.next_core().ready()
-        assert time.monotonic() - began < 2  # python's own start is most of it
+        assert time.monotonic() - began < 10  # python's own start is most of it; the log says the wait
         assert core.hello.argument == n
         assert [slot.pid for slot in core.slots] == [worker.pid]
     assert holder.log().count("the next starts in 0 ms") == 10

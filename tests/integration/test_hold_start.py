@@ -221,7 +221,7 @@ def test_stop(holder):
     core.send(h.STOPPED)
     core.close()
     holder.connections[-1].close()
-    assert holder.wait_exit(3) == 0
+    assert holder.wait_exit(10) == 0
     assert not connects(holder.port) and not connects(holder.health_port)
     assert [path.name for path in holder.run_dir.iterdir()] == ["log"]
 
@@ -244,7 +244,7 @@ def test_a_core_killed_while_stopping_is_told_again(holder):
     assert [(slot.state, slot.serial) for slot in third.slots] == [(h.DEAD, worker.serial)]
     third.kill()
     holder.next_core().kill()  # one that never comes to work is the last
-    assert holder.wait_exit(3) == 0
+    assert holder.wait_exit(10) == 0
 
 
 def test_stop_has_a_deadline(holder):
@@ -269,11 +269,11 @@ def test_a_second_signal_stops_at_once(holder):
     began = time.monotonic()
     holder.process.send_signal(signal.SIGTERM)
     assert holder.wait_exit(5) == 0
-    assert time.monotonic() - began < 2 and not alive(worker.pid)
+    assert time.monotonic() - began < 4 and not alive(worker.pid)
 
 
 def test_stop_without_a_core(holder):
     (holder.dir / "agentd-core").write_text("#!/bin/sh\nexit 5\n")
     holder.launch().wait_log("the next starts in 800 ms")
     holder.process.send_signal(signal.SIGTERM)
-    assert holder.wait_exit(3) == 0
+    assert holder.wait_exit(10) == 0

@@ -477,7 +477,7 @@ def test_few_descriptors(agentd, name):
     daemon.start()
     daemon.wait_ready(2)
     listener = Listener(daemon, name)
-    idle = connect_idle(listener, 400, limit_s=6)
+    idle = connect_idle(listener, 400, limit_s=20)
     try:
         assert len(idle) == 400
         listener.assert_good()
