@@ -7,7 +7,7 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics events logs config restart reload version help" ;;
+        "") echo "status health metrics cost events logs config restart reload version help" ;;
         config) echo "check show" ;;
     esac
 }
@@ -18,7 +18,8 @@ _agentctl_options()
     case $1 in
         "status") echo "--socket --json --no-color --help --names" ;;
         "health") echo "--socket --json --no-color --help" ;;
-        "metrics") echo "--socket --json --no-color --help" ;;
+        "metrics") echo "--socket --json --no-color --help --dry-run" ;;
+        "cost") echo "--socket --json --no-color --help" ;;
         "events") echo "--socket --json --no-color --help --follow --lines --since" ;;
         "logs") echo "--socket --json --no-color --help --follow --lines" ;;
         "config check") echo "--socket --json --no-color --help --config --config-dir" ;;

@@ -2,9 +2,9 @@
 /* Start, requests, reload and stop. */
 #include "agent/hold/holder.h"
 
-#include "agent/hold/cgroup.h"
 #include "agent/hold/core.h"
 #include "agent/hold/store.h"
+#include "common/base/cgroup.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/listen.h"

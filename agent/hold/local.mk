@@ -7,7 +7,6 @@ agent_libmessages_a_SOURCES = agent/hold/messages.c agent/hold/messages.h
 sbin_PROGRAMS += agentd
 agentd_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 agentd_SOURCES = \
-	agent/hold/cgroup.c agent/hold/cgroup.h \
 	agent/hold/core.c agent/hold/core.h \
 	agent/hold/holder.c agent/hold/holder.h \
 	agent/hold/listeners.c agent/hold/listeners.h \

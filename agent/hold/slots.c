@@ -2,10 +2,10 @@
 /* Slots from START over the worker's end to RELEASE. */
 #include "agent/hold/slots.h"
 
-#include "agent/hold/cgroup.h"
 #include "agent/hold/core.h"
 #include "agent/hold/holder.h"
 #include "agent/hold/store.h"
+#include "common/base/cgroup.h"
 #include "common/base/accept-gate.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"

@@ -78,14 +78,22 @@ static bool is_urgent(struct flush_plan *plan, double cpu_percent)
     return true;
 }
 
+/* Where in a window a node sends whose pace was stretched: anywhere but in its first moments, which
+ * are for those that still meet there. */
+static uint64_t stretched_phase_us(const struct flush_plan *plan)
+{
+    uint64_t window_us = plan->settings.window_s * USEC_PER_SEC;
+
+    return FLUSH_JITTER_US + plan->settings.node % (window_us - FLUSH_JITTER_US);
+}
+
 void flush_plan_window(struct flush_plan *plan, double cpu_percent, uint64_t now_us,
                        uint64_t now_realtime_us)
 {
     bool urgent = is_urgent(plan, cpu_percent) && plan->settings.flush_s == 0;
-    uint64_t spread_us =
-        plan->stretch > 1 ? plan->settings.window_s * USEC_PER_SEC : FLUSH_JITTER_US;
-    uint64_t at_us = urgent ? now_us + plan->settings.node % spread_us
-                            : next_own_moment(plan, now_us, now_realtime_us);
+    uint64_t jitter_us =
+        plan->stretch > 1 ? stretched_phase_us(plan) : plan->settings.node % FLUSH_JITTER_US;
+    uint64_t at_us = urgent ? now_us + jitter_us : next_own_moment(plan, now_us, now_realtime_us);
 
     plan->fresh_at_us = MIN(plan->fresh_at_us, at_us);
 }
@@ -101,15 +109,21 @@ uint64_t flush_plan_backlog_us(const struct flush_plan *plan)
     return plan->healthy ? MAX(plan->backlog_at_us, plan->not_before_us) : FLUSH_NEVER;
 }
 
-/* A pace that was stretched is kept apart from its grid, or a whole fleet would meet on it again.
- */
-static void keep_distance(struct flush_plan *plan, uint64_t random, uint64_t now_us)
+/* Some windows from now; how many differs, or a whole fleet would meet again. */
+static void keep_distance(struct flush_plan *plan, uint64_t random, uint64_t now_us,
+                          uint64_t now_realtime_us)
 {
-    uint64_t pace_us = MIN(period_s(plan), plan->settings.window_s) * USEC_PER_SEC;
+    uint64_t window_us = plan->settings.window_s * USEC_PER_SEC;
+    uint64_t pace_us = MIN(period_s(plan) * USEC_PER_SEC, window_us), wait_us, into_us;
 
-    if (plan->stretch > 1)
-        plan->not_before_us =
-            now_us + blurred((uint64_t) ((double) pace_us * plan->stretch), random);
+    if (plan->stretch <= 1)
+        return;
+    wait_us = blurred((uint64_t) ((double) pace_us * plan->stretch), random);
+    plan->not_before_us = now_us + wait_us;
+    if (plan->settings.flush_s != 0)
+        return; /* spread over its period already */
+    into_us = (now_realtime_us + wait_us) % window_us;
+    plan->not_before_us += (stretched_phase_us(plan) + window_us - into_us) % window_us;
 }
 
 /* From half the bound to all of it: a service that is down is not asked more often than that. */
@@ -122,7 +136,7 @@ static uint64_t retry_wait_us(unsigned failures, uint64_t random)
 }
 
 static void fresh_ended(struct flush_plan *plan, enum flush_outcome outcome, uint64_t random,
-                        uint64_t now_us)
+                        uint64_t now_us, uint64_t now_realtime_us)
 {
     /* After an outage all nodes come back together: none brings its backlog along at once. */
     if (outcome == FLUSH_SUCCEEDED && !plan->healthy)
@@ -134,13 +148,13 @@ static void fresh_ended(struct flush_plan *plan, enum flush_outcome outcome, uin
                             ? 1
                             : plan->stretch * STRETCH_RECOVERY;
         plan->not_before_us = now_us;
-        keep_distance(plan, random, now_us);
+        keep_distance(plan, random, now_us, now_realtime_us);
         return;
     }
     plan->not_before_us = now_us + retry_wait_us(plan->failures++, random);
     if (outcome == FLUSH_THROTTLED) {
         plan->stretch = fmin(plan->stretch * STRETCH_GROWTH, FLUSH_STRETCH_MAX);
-        keep_distance(plan, random, now_us);
+        keep_distance(plan, random, now_us, now_realtime_us);
     }
 }
 
@@ -160,7 +174,7 @@ void flush_plan_ended(struct flush_plan *plan, enum flush_kind kind, enum flush_
                       uint64_t now_realtime_us)
 {
     if (kind == FLUSH_FRESH) {
-        fresh_ended(plan, outcome, random, now_us);
+        fresh_ended(plan, outcome, random, now_us, now_realtime_us);
         if (outcome != FLUSH_SUCCEEDED)
             plan->fresh_at_us = now_us; /* at once, that is when not_before_us allows it */
         else

@@ -9,7 +9,7 @@
 #include "common/aws/request.h"
 #include "common/schema/config.h"
 
-#define UPLINK_TIMEOUT_US UINT64_C(15000000) /* of one request */
+#define UPLINK_TIMEOUT_US UINT64_C(30000000) /* of one request */
 
 struct uplink;
 

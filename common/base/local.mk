@@ -5,6 +5,7 @@ common_libbase_a_SOURCES = \
 	common/base/accept-gate.c common/base/accept-gate.h \
 	common/base/backoff.c common/base/backoff.h \
 	common/base/buffer.c common/base/buffer.h \
+	common/base/cgroup.c common/base/cgroup.h \
 	common/base/clock.c common/base/clock.h \
 	common/base/files.c common/base/files.h \
 	common/base/histogram.c common/base/histogram.h \

@@ -232,13 +232,13 @@ int main(void)
 {
     static struct mode modes[] = {
         /* Their own pace is within the quota: never throttled. */
-        {"adaptive, calm", 0, 10, 0, 0, 300, 0, 0},
-        {"fixed 60 s", 60, 10, 0, 0, 300, 0, 0},
-        {"fixed 30 s", 30, 10, 0, 0, 300, 0, 0},
+        {"adaptive, calm", 0, 10, 0, 0, 240, 0, 0},
+        {"fixed 60 s", 60, 10, 0, 0, 240, 0, 0},
+        {"fixed 30 s", 30, 10, 0, 0, 240, 0, 0},
         {"adaptive, outage", 0, 10, 120, 720, 1200, 0, 0},
         /* 1,000 calls a second by their own pace. */
-        {"fixed 10 s", 10, 10, 0, 0, 900, 600, 0.03},
-        {"adaptive, all urgent", 0, 90, 0, 0, 900, 600, 0.03},
+        {"fixed 10 s", 10, 10, 0, 0, 700, 500, 0.03},
+        {"adaptive, all urgent", 0, 90, 0, 0, 700, 500, 0.03},
     };
     struct CMUnitTest tests[ARRAY_SIZE(modes)];
 

@@ -126,7 +126,7 @@ static void test_status(void **state)
           "\"log_directory\":\"/run/agentd/log\"," APPS_TEXT
           ",\"publish\":{\"sink\":\"file\",\"target\":\"/var/lib/agentd/metrics.jsonl\","
           "\"windows_written\":7,\"errors\":0,\"last_success\":\"2026-11-21T22:26:40.123Z\","
-          "\"last_error\":null}}");
+          "\"last_error\":null},\"statsd\":null}");
     free(snapshot);
 }
 
@@ -145,7 +145,43 @@ static void test_status_of_a_failing_node(void **state)
           "\"status\":\"fail\",\"uptime_s\":0,\"holder\":{\"pid\":100},"
           "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},\"log_directory\":null,\"apps\":[],"
           "\"publish\":{\"sink\":\"none\",\"target\":null,\"windows_written\":0,\"errors\":3,"
-          "\"last_success\":null,\"last_error\":\"can't write \\\"x\\\"\"}}");
+          "\"last_success\":null,\"last_error\":\"can't write \\\"x\\\"\"},"
+          "\"statsd\":null}");
+    free(snapshot);
+}
+
+/* What CloudWatch doesn't have yet, why, and what StatsD has lost. */
+static void test_status_of_publishing(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+    struct publish_view *publish = &snapshot->publish;
+    char *text;
+
+    *publish = (struct publish_view){.sink = CONFIG_SINK_CLOUDWATCH,
+                                     .windows_written = 5,
+                                     .errors = 4,
+                                     .ambiguous = 3,
+                                     .dropped = 2,
+                                     .queued = 7,
+                                     .queued_bytes = 4096,
+                                     .calls_last_hour = 60,
+                                     .n_codes = 1,
+                                     .codes = {{"Throttling", 4}}};
+    strcpy(publish->waiting_for, "the Region is not known yet");
+    publish->last_success_realtime_us = snapshot->taken_realtime_us - 9 * USEC_PER_SEC;
+    snapshot->statsd = (struct statsd_totals){
+        .listens = true, .lines = 10, .bad_lines = 1, .series = 2, .series_max = 500};
+    text = print(status_json(snapshot, ""));
+    assert_non_null(strstr(
+        text, "\"cloudwatch\":{\"waiting_for\":\"the Region is not known yet\",\"region\":null,"
+              "\"asg_name\":null,\"credentials\":null,\"last_success_age_s\":9,"
+              "\"calls_last_hour\":60,\"ambiguous\":3,\"dropped\":2,"
+              "\"errors_by_code\":{\"Throttling\":4},\"spool\":{\"directory\":\"\","
+              "\"windows\":7,\"bytes\":4096,\"in_memory\":false}}"));
+    assert_non_null(strstr(text, "\"statsd\":{\"datagrams\":0,\"lines\":10,\"bad_lines\":1,"
+                                 "\"over_series_max\":0,\"dropped\":0,\"series\":2,"
+                                 "\"series_max\":500,\"last_bad_line\":null}"));
+    free(text);
     free(snapshot);
 }
 
@@ -270,9 +306,13 @@ static void test_events_since_and_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),        cmocka_unit_test(test_status_of_a_failing_node),
-        cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_events),        cmocka_unit_test(test_events_since_and_limit),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_status_of_a_failing_node),
+        cmocka_unit_test(test_status_of_publishing),
+        cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_events),
+        cmocka_unit_test(test_events_since_and_limit),
     };
 
     log_set_level(LOG_EMERG);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control groups, where systemd has delegated ours (Delegate=): hold/ for holder and core, and
- * workers/<app>.<slot>/ for each worker. Every function takes the descriptor of the unit's own
- * directory; with -1 (nothing delegated) it does nothing.
+ * The holder's control groups, where systemd has delegated ours (Delegate=): hold/ for holder and
+ * core, and workers/<app>.<slot>/ for each worker. Every function takes the descriptor of the
+ * unit's own directory; with -1 (nothing delegated) it does nothing.
  */
 #pragma once
 

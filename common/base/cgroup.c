@@ -4,7 +4,7 @@
  * delegated (an extended attribute; systemd 251 and later). Sets no limits: the apps' have their
  * own place.
  */
-#include "agent/hold/cgroup.h"
+#include "common/base/cgroup.h"
 
 #include "common/base/files.h"
 #include "common/base/log.h"
