@@ -37,6 +37,7 @@ publish_tests = \
 	tests/unit/test-publish-log \
 	tests/unit/test-spool \
 	tests/unit/test-spool-disk \
+	tests/unit/test-spool-foreign \
 	tests/unit/test-spool-recovery
 check_PROGRAMS += $(publish_tests)
 TESTS += $(publish_tests)
@@ -57,15 +58,17 @@ tests_unit_test_publish_log_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_publish_log_LDADD = $(publish_test_ldadd)
 tests_unit_test_file_sink_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_file_sink_LDADD = $(publish_test_ldadd)
-tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/spool-harness.c tests/unit/spool-harness.h
+spool_harness = tests/unit/spool-harness.c tests/unit/spool-harness.h
+tests_unit_test_spool_SOURCES = tests/unit/test-spool.c $(spool_harness)
 tests_unit_test_spool_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_spool_LDADD = $(publish_test_ldadd)
-tests_unit_test_spool_disk_SOURCES = tests/unit/test-spool-disk.c \
-	tests/unit/spool-harness.c tests/unit/spool-harness.h
+tests_unit_test_spool_disk_SOURCES = tests/unit/test-spool-disk.c $(spool_harness)
 tests_unit_test_spool_disk_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_spool_disk_LDADD = $(publish_test_ldadd)
-tests_unit_test_spool_recovery_SOURCES = tests/unit/test-spool-recovery.c \
-	tests/unit/spool-harness.c tests/unit/spool-harness.h
+tests_unit_test_spool_foreign_SOURCES = tests/unit/test-spool-foreign.c $(spool_harness)
+tests_unit_test_spool_foreign_CPPFLAGS = $(publish_test_cppflags)
+tests_unit_test_spool_foreign_LDADD = $(publish_test_ldadd)
+tests_unit_test_spool_recovery_SOURCES = tests/unit/test-spool-recovery.c $(spool_harness)
 tests_unit_test_spool_recovery_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_spool_recovery_LDADD = $(publish_test_ldadd)
 endif

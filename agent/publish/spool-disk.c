@@ -121,18 +121,12 @@ static int remove_at(struct spool_disk *disk, size_t i)
     return 0;
 }
 
-/* Removes those in which nothing waits. 0 or the last negative errno. */
-static int sweep(struct spool_disk *disk)
+/* Removes those in which nothing waits. What can't be removed is marked done, and tried again. */
+static void sweep(struct spool_disk *disk)
 {
-    int r = 0;
-
     for (size_t i = disk->n; i-- > 0;)
-        if (disk->segments[i]->pending == 0 && disk->segments[i] != newest(disk)) {
-            int error = remove_at(disk, i);
-
-            r = error < 0 ? error : r;
-        }
-    return r;
+        if (disk->segments[i]->pending == 0 && disk->segments[i] != newest(disk))
+            (void) remove_at(disk, i);
 }
 
 static uint64_t choose_segment_bytes(uint64_t limit_bytes)
@@ -156,7 +150,7 @@ int spool_disk_open(struct spool_disk *disk, const char *path, uint64_t limit_by
         spool_disk_close(disk);
         return r;
     }
-    (void) sweep(disk);
+    sweep(disk);
     return 0;
 }
 
@@ -285,7 +279,8 @@ static int begin(struct spool_disk *disk, uint64_t number, uint64_t realtime_us)
         return r;
     disk->segments[disk->n++] = segment;
     disk->directory_unsynced = true;
-    return sweep(disk);
+    sweep(disk);
+    return 0;
 }
 
 int spool_disk_append(struct spool_disk *disk, const struct spool_record records[],
@@ -335,11 +330,8 @@ int spool_disk_mark(struct spool_disk *disk, uint64_t first, uint64_t last, enum
         r = error < 0 ? error : r;
         rest_unless_awake(disk, disk->segments[i]);
     }
-    if (mark == SPOOL_MARK_DONE) {
-        int error = sweep(disk);
-
-        r = error < 0 ? error : r;
-    }
+    if (mark == SPOOL_MARK_DONE)
+        sweep(disk);
     return r;
 }
 
@@ -357,20 +349,19 @@ static uint64_t total_bytes(const struct spool_disk *disk)
 uint64_t spool_disk_make_room(struct spool_disk *disk, uint64_t bytes, uint64_t limit_bytes)
 {
     uint64_t dropped = 0, total = total_bytes(disk);
+    size_t i = 0;
 
-    while (disk->n > 1 &&
+    while (i + 1 < disk->n &&
            ((limit_bytes > 0 && total + bytes > limit_bytes) || disk->n > SEGMENTS_MAX)) {
-        struct spool_segment *oldest = disk->segments[0];
-        uint32_t size_bytes = oldest->size_bytes;
+        struct spool_segment *oldest = disk->segments[i];
 
         dropped += oldest->pending;
+        total -= oldest->size_bytes;
+        /* Also in the file, in case that it can't be removed. */
         (void) spool_segment_mark(oldest, disk->directory_fd, oldest->first, UINT64_MAX,
                                   SPOOL_MARK_DONE);
-        if (remove_at(disk, 0) < 0) {
-            rest_unless_awake(disk, oldest);
-            break;
-        }
-        total -= size_bytes;
+        if (remove_at(disk, i) < 0)
+            rest_unless_awake(disk, disk->segments[i++]);
     }
     return dropped;
 }
@@ -388,7 +379,7 @@ uint64_t spool_disk_drop_older(struct spool_disk *disk, uint64_t before_realtime
         dropped += (uint64_t) MAX(
             spool_segment_drop_older(segment, disk->directory_fd, before_realtime_us), 0);
     }
-    (void) sweep(disk);
+    sweep(disk);
     return dropped;
 }
 
@@ -404,7 +395,8 @@ int spool_disk_repair(struct spool_disk *disk)
             r = 0;
         rest_unless_awake(disk, disk->segments[i]);
     }
-    return r < 0 ? r : sweep(disk);
+    sweep(disk);
+    return r;
 }
 
 void spool_disk_count(const struct spool_disk *disk, uint64_t *ret_records, uint64_t *ret_bytes)

@@ -4,7 +4,7 @@
  * where that makes it smaller. And what may have happened to it. Pure.
  *
  * Numbers are in the machine's byte order: a spool doesn't travel. Header and data have a checksum
- * each, so that the length of a record with bad data can still be believed.
+ * each, so that a length is checked before it is believed.
  */
 #pragma once
 

@@ -149,7 +149,7 @@ static int find_records(struct spool_segment *segment, bool newest, struct findi
         return -ENOMEM;
     r = spool_scan_new(&scan, segment->fd, SPOOL_SEGMENT_EMPTY_BYTES,
                        MIN(finding->file_bytes, (uint64_t) UINT32_MAX), segment->first,
-                       segment->first + finding->limit, newest || finding->head_bad);
+                       segment->first + finding->limit);
     if (r < 0)
         return r;
     finding->kept_end = SPOOL_SEGMENT_EMPTY_BYTES;
@@ -215,6 +215,7 @@ static void take_closed(struct spool_segment *segment, struct finding *finding)
 {
     segment->closed = true;
     segment->count = MIN(finding->table.head.count, finding->limit);
+    finding->table_bad |= segment->count < finding->table.head.count;
     segment->size_bytes = (uint32_t) MIN(finding->file_bytes, (uint64_t) UINT32_MAX);
     segment->oldest_realtime_us = finding->table.head.realtime_us;
     (void) take_states(segment, false, finding);
@@ -295,7 +296,7 @@ int spool_segment_wake(struct spool_segment *segment, int directory_fd, unsigned
         return -ENOMEM;
     r = spool_scan_new(&scan, segment->fd, SPOOL_SEGMENT_EMPTY_BYTES,
                        MIN((uint64_t) status.st_size, (uint64_t) UINT32_MAX), segment->first,
-                       segment->first + segment->count, false);
+                       segment->first + segment->count);
     while (r == 0 && (r = spool_scan_next(scan, &header, &offset)) > 0) {
         segment->offsets[header.number - segment->first] = (uint32_t) offset;
         r = 0;

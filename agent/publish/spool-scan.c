@@ -9,21 +9,23 @@
 #include <zlib.h>
 
 #define PIECE_BYTES 65536u
-#define MAGIC_BYTES (sizeof(SPOOL_RECORD_MAGIC_BYTES) - 1)
+/* Bad records are read over and over if one has the next in it; from here on they are passed over
+ * by the length that they say, so that no file takes long. */
+#define WASTED_MAX_BYTES (UINT64_C(64) * 1024 * 1024)
+#define MAGIC_BYTES      (sizeof(SPOOL_RECORD_MAGIC_BYTES) - 1)
 
 struct spool_scan {
     int fd;
     uint64_t offset, end;
     uint64_t due, limit; /* numbers */
-    bool verify;
-    bool lost; /* behind a bad place */
+    uint64_t wasted;     /* bytes of bad records */
     uint64_t piece_offset;
     size_t piece_length;
     unsigned char piece[PIECE_BYTES];
 };
 
 int spool_scan_new(struct spool_scan **ret, int fd, uint64_t from, uint64_t end, uint64_t first,
-                   uint64_t limit, bool verify)
+                   uint64_t limit)
 {
     struct spool_scan *scan = malloc(sizeof(*scan));
 
@@ -34,8 +36,7 @@ int spool_scan_new(struct spool_scan **ret, int fd, uint64_t from, uint64_t end,
     scan->end = end;
     scan->due = first;
     scan->limit = limit;
-    scan->verify = verify;
-    scan->lost = false;
+    scan->wasted = 0;
     scan->piece_offset = scan->piece_length = 0;
     *ret = scan;
     return 0;
@@ -143,21 +144,22 @@ int spool_scan_next(struct spool_scan *scan, struct spool_record_header *ret, ui
         uint64_t offset = scan->offset;
         int r = read_header(scan, &header);
 
+        bool header_good = r > 0;
+
+        if (header_good)
+            r = check_data(scan, offset, &header);
         if (r > 0) {
-            /* The length is believed also when the data is bad: it has its own checksum. */
             scan->offset += spool_record_bytes(&header);
-            r = scan->verify || scan->lost ? check_data(scan, offset, &header) : 1;
-            if (r > 0) {
-                scan->lost = false;
-                scan->due = header.number + 1;
-                *ret = header;
-                *ret_offset = offset;
-                return 1;
-            }
-            scan->lost = true;
-        } else if (r == 0) {
-            scan->lost = true;
-            scan->offset++;
+            scan->due = header.number + 1;
+            *ret = header;
+            *ret_offset = offset;
+            return 1;
+        }
+        if (r == 0) {
+            if (header_good)
+                scan->wasted += header.stored_length;
+            scan->offset +=
+                header_good && scan->wasted > WASTED_MAX_BYTES ? spool_record_bytes(&header) : 1;
             r = find_magic(scan);
         }
         if (r < 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading a segment's records in order, and finding them again behind a bad place: a record is
- * taken there if its magic, both checksums and a number that is due agree. Reads in pieces, so that
- * the memory is the same for any file, and every byte at most a few times, whatever is in it.
+ * taken if its magic, both checksums and a number that is due agree, and behind a bad one the
+ * search goes on right behind its header, for its length may be all that is left of it. Reads in
+ * pieces, so that the memory is the same for any file.
  */
 #pragma once
 
@@ -11,13 +12,10 @@
 
 struct spool_scan;
 
-/*
- * Records of |fd| between the offsets |from| and |end|, of numbers from |first| up to below
- * |limit|. |verify|: check the data's checksums everywhere, not only behind bad places. 0 or
- * -ENOMEM.
- */
+/* Records of |fd| between the offsets |from| and |end|, of numbers from |first| up to below
+ * |limit|. 0 or -ENOMEM. */
 int spool_scan_new(struct spool_scan **ret, int fd, uint64_t from, uint64_t end, uint64_t first,
-                   uint64_t limit, bool verify);
+                   uint64_t limit);
 struct spool_scan *spool_scan_free(struct spool_scan *scan);
 DEFINE_CLEANUP(struct spool_scan *, spool_scan_free)
 

@@ -21,7 +21,7 @@
 #define NUMBER_START_MAX (UINT64_C(1) << 52)
 
 /* Something that is counted one by one and said in sums. */
-struct tally_of {
+struct loss {
     uint64_t total, unsaid;
     uint64_t said_at_us; /* realtime; 0: never */
 };
@@ -38,7 +38,7 @@ struct spool {
     uint64_t tried_at_us;     /* the disk, in vain */
     uint64_t refused_said_us; /* realtime of the last warning; 0: never */
     bool refusal_said;
-    struct tally_of dropped_size, dropped_age, lost;
+    struct loss dropped_size, dropped_age, lost;
     uint64_t bad_files_said;
     uint64_t now_us; /* as last given */
 };
@@ -56,19 +56,19 @@ static bool has_passed(uint64_t since_us, uint64_t now_us, uint64_t interval_us)
 
 /* --- What is said ----------------------------------------------------------------------------- */
 
-static bool is_due(struct tally_of *tally, uint64_t now_us)
+static bool is_due(struct loss *loss, uint64_t now_us)
 {
-    if (tally->unsaid == 0 ||
-        (tally->said_at_us > 0 && !has_passed(tally->said_at_us, now_us, SAY_AGAIN_US)))
+    if (loss->unsaid == 0 ||
+        (loss->said_at_us > 0 && !has_passed(loss->said_at_us, now_us, SAY_AGAIN_US)))
         return false;
-    tally->said_at_us = MAX(now_us, UINT64_C(1));
+    loss->said_at_us = MAX(now_us, UINT64_C(1));
     return true;
 }
 
-static void count(struct tally_of *tally, uint64_t n)
+static void count(struct loss *loss, uint64_t n)
 {
-    tally->total += n;
-    tally->unsaid += n;
+    loss->total += n;
+    loss->unsaid += n;
 }
 
 /* The disk counts what it misses; here it is given a voice. */
@@ -84,14 +84,14 @@ static void say_losses(struct spool *spool)
 
     take_losses(spool);
     if (is_due(&spool->dropped_size, spool->now_us))
-        log_warning("the spool is full: dropped its oldest %" PRIu64 " windows",
+        log_warning("the spool is full: dropped its oldest %" PRIu64 " records",
                     TAKE(spool->dropped_size.unsaid));
     if (is_due(&spool->dropped_age, spool->now_us))
-        log_warning("dropped %" PRIu64 " windows from the spool that are older than %s",
+        log_warning("dropped %" PRIu64 " records from the spool that are older than %s",
                     TAKE(spool->dropped_age.unsaid),
                     clock_format_duration(age, spool->age_limit_us));
     if (is_due(&spool->lost, spool->now_us))
-        log_warning("%s: %" PRIu64 " windows are damaged or missing, going on without them",
+        log_warning("%s: %" PRIu64 " records are damaged or missing, going on without them",
                     spool->directory, TAKE(spool->lost.unsaid));
     if (spool->disk.bad_files > spool->bad_files_said) {
         log_warning("%s: %" PRIu64 " files are no segments of this spool, renamed them to *.bad",
@@ -103,12 +103,12 @@ static void say_losses(struct spool *spool)
 /* From now on into memory. A disk that comes and goes is worth a line every ten minutes. */
 static void refuse_disk(struct spool *spool, int error, const char *what)
 {
-    spool->tried_at_us = spool->now_us;
-    if (spool->disk_error != 0) {
-        spool->disk_error = error;
-        return;
-    }
+    bool refused_before = spool->disk_error != 0;
+
     spool->disk_error = error;
+    if (refused_before)
+        return;
+    spool->tried_at_us = spool->now_us;
     spool->refusal_said = spool->refused_said_us == 0 ||
                           has_passed(spool->refused_said_us, spool->now_us, SAY_AGAIN_US);
     if (!spool->refusal_said)
@@ -409,6 +409,7 @@ static void come_back(struct spool *spool)
     if (!spool->directory || spool->disk_error == 0 ||
         !has_passed(spool->tried_at_us, spool->now_us, RETRY_US))
         return;
+    spool->tried_at_us = spool->now_us;
     r = try_disk(spool);
     if (r < 0) {
         refuse_disk(spool, -r, "write to");
@@ -416,7 +417,7 @@ static void come_back(struct spool *spool)
     }
     spool->disk_error = 0;
     if (spool->refusal_said)
-        log_notice("the spool in %s works again, moved %zu windows from memory to it",
+        log_notice("the spool in %s works again, moved %zu records from memory to it",
                    spool->directory, waiting);
 }
 

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define RETRY_US (30 * HARNESS_SECOND_US)
@@ -150,10 +152,80 @@ static void test_partial(void **state)
         }
         harness_check(harness);
         harness_mark_done(harness, 0, next > 40 ? next - 40 : 0);
-        harness_open(harness);
+        fill(harness, false);
+        harness_open(harness); /* tries whether there is room */
     }
     assert_true(refused > 10);
     unmount(harness);
+}
+
+/* Files can't grow past |bytes|: every write behind them fails, and one across them is short. */
+static void limit_files(uint64_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = MIN((rlim_t) bytes, limit.rlim_max);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The write of a group ends after any number of bytes. */
+static void test_short_write(void **state)
+{
+    struct harness *harness = *state;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    uint64_t first, before, after;
+
+    harness_open(harness);
+    harness_append(harness, 3);
+    for (unsigned i = 0; i < 500; i += i < 50 ? 1 : 23) {
+        assert_true(harness_newest(harness->path, &first, &before));
+        limit_files(before + i);
+        harness_append(harness, 4);
+        limit_files(UINT64_MAX);
+        assert_true(counts_of(harness).in_memory);
+        assert_int_equal(counts_of(harness).disk_error, i > 0 ? ENOSPC : EFBIG);
+        assert_true(harness_newest(harness->path, &first, &after));
+        assert_int_equal(after, before);
+        harness_check(harness);
+        maintain(harness, RETRY_US);
+        assert_false(counts_of(harness).in_memory);
+        harness_check(harness);
+        harness_open(harness);
+        harness_check(harness);
+    }
+    signal(SIGXFSZ, handler);
+}
+
+/* Marks that can't be written are kept and written later, on old segments too. */
+static void test_marks_fail(void **state)
+{
+    struct harness *harness = *state;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+
+    harness->settings.limit_bytes = 1 << 20;
+    harness_open(harness);
+    while (harness_count_files(harness->path, ".seg") < 3)
+        harness_append(harness, 16);
+    limit_files(0);
+    for (size_t i = 10; i + 40 < harness->n; i += 300) {
+        uint64_t number = harness->records[i].number;
+
+        harness_mark_sending(harness, number, number + 30);
+        harness_mark_failed(harness, number + 5, number + 10);
+        harness_mark_done(harness, number + 20, number + 40);
+    }
+    assert_int_equal(counts_of(harness).disk_error, EFBIG);
+    harness_append(harness, 5);
+    harness_check(harness);
+    maintain(harness, RETRY_US);
+    assert_int_equal(counts_of(harness).disk_error, EFBIG);
+    limit_files(UINT64_MAX);
+    maintain(harness, RETRY_US);
+    assert_false(counts_of(harness).in_memory);
+    harness_open(harness);
+    harness_check(harness);
+    signal(SIGXFSZ, handler);
 }
 
 static void remount(const struct harness *harness, bool read_only)
@@ -400,6 +472,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_full, harness_set_up, harness_tear_down),
         cmocka_unit_test_setup_teardown(test_partial, harness_set_up, harness_tear_down),
+        cmocka_unit_test_setup_teardown(test_short_write, harness_set_up, harness_tear_down),
+        cmocka_unit_test_setup_teardown(test_marks_fail, harness_set_up, harness_tear_down),
         cmocka_unit_test_setup_teardown(test_read_only, harness_set_up, harness_tear_down),
         cmocka_unit_test_setup_teardown(test_flapping, harness_set_up, harness_tear_down),
         cmocka_unit_test_setup_teardown(test_late, harness_set_up, harness_tear_down),
