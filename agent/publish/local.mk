@@ -33,6 +33,7 @@ publish_tests = \
 	tests/unit/test-file-sink \
 	tests/unit/test-fleet \
 	tests/unit/test-flush-plan \
+	tests/unit/test-outage \
 	tests/unit/test-outbox \
 	tests/unit/test-publish-log \
 	tests/unit/test-spool \
@@ -52,6 +53,8 @@ tests_unit_test_fleet_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_fleet_LDADD = $(publish_test_ldadd)
 tests_unit_test_flush_plan_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_flush_plan_LDADD = $(publish_test_ldadd)
+tests_unit_test_outage_CPPFLAGS = $(publish_test_cppflags)
+tests_unit_test_outage_LDADD = $(publish_test_ldadd)
 tests_unit_test_outbox_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_outbox_LDADD = $(publish_test_ldadd)
 tests_unit_test_publish_log_CPPFLAGS = $(publish_test_cppflags)

@@ -153,6 +153,12 @@ static int fill(struct outbox *outbox, struct shipment *shipment, uint64_t numbe
             number++;
             continue;
         }
+        if (r == -EIO) { /* a bad place on the disk: what is behind it goes on without it */
+            if (shipment->n_records > 0)
+                return 0; /* a shipment's records are in a row */
+            number++;
+            continue;
+        }
         if (r >= 0)
             r = add_record(shipment, data, length);
         if (r < 0)

@@ -59,7 +59,8 @@ enum metric_kind {
     METRIC(PUBLISH_ERRORS, "PublishErrors", AGENT, COUNT, "Count",                                 \
            "Attempts to write or send windows that failed. What failed waits and is tried again.") \
     METRIC(PUBLISH_AMBIGUOUS, "PublishAmbiguous", AGENT, COUNT, "Count",                           \
-           "Windows whose sending got no answer: they are sent again, and may count twice.")       \
+           "Sendings of windows that CloudWatch may have already, because an earlier sending got " \
+           "no answer: they may count twice.")                                                     \
     METRIC(PUBLISH_DROPPED, "PublishDropped", AGENT, COUNT, "Count",                               \
            "Windows that were given up: older than two weeks, or over the spool's limit.")         \
     METRIC(SPOOL_BYTES, "SpoolBytes", AGENT, GAUGE, "Bytes",                                       \
