@@ -13,7 +13,7 @@
 
 #define ASK_AGAIN_BASE_US UINT64_C(500000)
 #define ASK_AGAIN_CAP_US  UINT64_C(30000000)
-#define LOG_AT_FAILURES   4u /* a late IMDS at boot is no news */
+#define LOG_AT_FAILURES   6u /* some 10 s: a late IMDS at boot is no news */
 
 enum step { STEP_REGION, STEP_INSTANCE, STEP_GROUP_TAG, STEP_GROUP_CALL, STEP_KNOWN };
 

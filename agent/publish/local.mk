@@ -76,8 +76,12 @@ tests_unit_test_spool_recovery_CPPFLAGS = $(publish_test_cppflags)
 tests_unit_test_spool_recovery_LDADD = $(publish_test_ldadd)
 endif
 
+EXTRA_DIST += tests/data/fuzz/body/nonsense tests/data/fuzz/body/window
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz-spool
+noinst_PROGRAMS += tests/fuzz/fuzz-body tests/fuzz/fuzz-spool
+tests_fuzz_fuzz_body_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
+tests_fuzz_fuzz_body_LDADD = agent/libpublish.a common/libbase.a $(SYSTEMD_LIBS) $(JSON_C_LIBS)
+tests_fuzz_fuzz_body_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_spool_LDADD = agent/libpublish.a common/libbase.a $(SYSTEMD_LIBS) $(ZLIB_LIBS)
 tests_fuzz_fuzz_spool_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif

@@ -182,11 +182,20 @@ static void tell_dropped(struct publisher *publisher, const struct shipment *shi
     note(publisher, LOG_ERR, "publish-refused", text);
 }
 
+/* Sent or not: what is left is said. */
 static void end_finish(struct publisher *publisher)
 {
     void (*done)(void *) = TAKE(publisher->finish_done);
+    struct outbox_counts counts;
 
     sd_event_source_disable_unref(TAKE(publisher->finish_timer));
+    outbox_counts(publisher->outbox, &counts);
+    if (counts.spool.records > 0 && counts.spool.in_memory)
+        log_warning("%" PRIu64 " windows could not be sent and are lost: the spool has no disk",
+                    counts.spool.records);
+    else if (counts.spool.records > 0)
+        log_notice("%" PRIu64 " windows could not be sent yet: they wait in %s",
+                   counts.spool.records, publisher->spool_dir);
     if (done)
         done(publisher->finish_userdata);
 }
@@ -398,18 +407,7 @@ int publisher_append(struct publisher *publisher, const char *window, size_t len
 
 static int publisher_on_finish_late(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    struct publisher *publisher = userdata;
-    struct outbox_counts counts;
-
-    outbox_counts(publisher->outbox, &counts);
-    if (counts.spool.in_memory)
-        log_warning("%" PRIu64 " windows could not be sent in time and are lost: the spool has no "
-                    "disk",
-                    counts.spool.records);
-    else
-        log_notice("%" PRIu64 " windows could not be sent in time: they wait in %s",
-                   counts.spool.records, publisher->spool_dir);
-    end_finish(publisher);
+    end_finish(userdata);
     return 0;
 }
 
@@ -456,7 +454,7 @@ void publisher_view(const struct publisher *publisher, struct publish_view *view
     view->spool_in_memory = counts.spool.in_memory;
     view->next_us = at_us == FLUSH_NEVER ? 0 : at_us;
     text_copy(view->target, sizeof(view->target), publisher->config->namespace_);
-    text_copy(view->waiting_for, sizeof(view->waiting_for), identity_why(identity));
+    text_copy(view->waiting_for, sizeof(view->waiting_for), uplink_why(publisher->uplink));
     text_copy(view->region, sizeof(view->region), identity_region(identity) ?: "");
     text_copy(view->asg_name, sizeof(view->asg_name), identity_group(identity) ?: "");
     text_copy(view->credentials, sizeof(view->credentials),

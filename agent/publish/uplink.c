@@ -17,6 +17,7 @@ struct uplink {
     sd_event *event;
     char host_name[CONFIG_STRING_MAX + 1];
     char endpoint[CONFIG_STRING_MAX + 1]; /* configured */
+    bool per_instance;
     void (*on_change)(void *userdata);
     void *userdata;
     struct http_client *http;
@@ -77,6 +78,7 @@ int uplink_new(struct uplink **ret, sd_event *event, const struct config *config
     uplink->userdata = userdata;
     text_copy(uplink->host_name, sizeof(uplink->host_name), host_name);
     text_copy(uplink->endpoint, sizeof(uplink->endpoint), config->endpoint);
+    uplink->per_instance = config->per_instance;
     r = http_client_new(&uplink->http, event, "agentd/" PACKAGE_VERSION);
     if (r >= 0)
         r = imds_new(&uplink->imds, event, uplink->http, process_getenv, NULL);
@@ -116,13 +118,24 @@ int uplink_configure(struct uplink *uplink, const struct config *config)
     identity_free(uplink->identity);
     uplink->identity = identity;
     text_copy(uplink->endpoint, sizeof(uplink->endpoint), config->endpoint);
+    uplink->per_instance = config->per_instance;
     uplink->client_stale = true;
     return 0;
 }
 
 bool uplink_is_ready(const struct uplink *uplink)
 {
-    return identity_is_known(uplink->identity);
+    const struct identity *identity = uplink->identity;
+    const char *group = identity_group(identity);
+
+    /* A group's series are without the instance's id. */
+    return identity_region(identity) && group &&
+           (identity_instance_id(identity) || (group[0] && !uplink->per_instance));
+}
+
+const char *uplink_why(const struct uplink *uplink)
+{
+    return uplink_is_ready(uplink) ? "" : identity_why(uplink->identity);
 }
 
 const struct identity *uplink_identity(const struct uplink *uplink)

@@ -25,6 +25,7 @@ int uplink_configure(struct uplink *uplink, const struct config *config);
 
 /* Whether it can send: all is known that must be in a body. */
 bool uplink_is_ready(const struct uplink *uplink);
+const char *uplink_why(const struct uplink *uplink); /* it can't; "" if it can */
 const struct identity *uplink_identity(const struct uplink *uplink);
 const char *uplink_credentials_source(const struct uplink *uplink);
 
