@@ -123,7 +123,8 @@ static void on_finished(void *userdata)
 {
     struct agent *agent = userdata;
 
-    note_event(agent, LOG_NOTICE, "node-stopped", "all workers have ended, metrics are handed over");
+    note_event(agent, LOG_NOTICE, "node-stopped",
+               "all workers have ended, metrics are handed over");
     link_send_simple(agent->link, HOLD_STOPPED);
     (void) sd_event_exit(agent->event, 0);
 }
