@@ -81,10 +81,10 @@
     KEY(publish, spool_dir, spool_dir, PATH, PATH, "", "\"\"", 0, 255, NULL, true,                 \
         "Directory of the windows that CloudWatch doesn't have yet. Empty: spool in "              \
         "agent.state_dir.")                                                                        \
-    KEY(publish, spool_limit, spool_limit_mib, UINT, TEXT, "MiB", "128", 1, 65536, NULL, false,    \
+    KEY(publish, spool_limit, spool_limit_mib, UINT, TEXT, "MiB", "128", 1, 65536, NULL, true,     \
         "Size of the spool. Above it the oldest windows are dropped, counted and logged. 128 MiB " \
         "hold about two weeks of 10 s windows.")                                                   \
-    KEY(publish, spool_age, spool_age_h, UINT, TEXT, "h", "336", 1, 336, NULL, false,              \
+    KEY(publish, spool_age, spool_age_h, UINT, TEXT, "h", "336", 1, 336, NULL, true,               \
         "Older windows are dropped: CloudWatch takes none of more than two weeks.")                \
     KEY(publish, stop_timeout, publish_stop_s, UINT, TEXT, "s", "5", 0, 60, NULL, false,           \
         "When agentd stops, it takes up to so long to send what waits. What is left stays in the " \
