@@ -176,8 +176,8 @@ static void stop(struct holder *holder)
 
     for (size_t i = 0; i < config->n_apps; i++)
         drain_s = MAX(drain_s, config_app_drain_s(&config->apps[i]));
-    uint64_t wait_us =
-        (config->lame_duck_s + drain_s + config->publish_stop_s + STOP_MARGIN_S) * USEC_PER_SEC;
+    unsigned send_s = config->sink == CONFIG_SINK_CLOUDWATCH ? config->publish_stop_s : 0;
+    uint64_t wait_us = (config->lame_duck_s + drain_s + send_s + STOP_MARGIN_S) * USEC_PER_SEC;
 
     log_info("stopping, %" PRIu64 " s at most", wait_us / USEC_PER_SEC);
     holder->state = HOLDER_STOPPING;
