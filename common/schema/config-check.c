@@ -125,6 +125,24 @@ static struct config_origin node_origin_of(const struct config *config, size_t o
     return (struct config_origin){0};
 }
 
+/* What makes a worker ready, and what a probe could ask. */
+static int check_readiness(const struct config *config, size_t i, char error[CONFIG_ERROR_MAX])
+{
+    const struct config_app *app = &config->apps[i];
+    char key[CONFIG_KEY_TEXT_MAX];
+    if (app->readiness == CONFIG_READINESS_DELAY && app->ready_delay_s >= app->ready_timeout_s) {
+        (void) snprintf(key, sizeof(key), "apps.%s.ready_delay", app->name);
+        return complain_at(config, origin_of(config, i, offsetof(struct config_app, ready_delay_s)),
+                           key, error, "is not less than ready_timeout; no worker would be ready");
+    }
+    if (app->probe == CONFIG_PROBE_HTTP && !app->listen[0]) {
+        (void) snprintf(key, sizeof(key), "apps.%s.probe", app->name);
+        return complain_at(config, origin_of(config, i, offsetof(struct config_app, probe)), key,
+                           error, "\"http\" needs an address in listen");
+    }
+    return 0;
+}
+
 static int check_app(const struct config *config, size_t i, struct listeners *listeners,
                      char error[CONFIG_ERROR_MAX])
 {
@@ -146,7 +164,7 @@ static int check_app(const struct config *config, size_t i, struct listeners *li
         if (r < 0)
             return r;
     }
-    return 0;
+    return check_readiness(config, i, error);
 }
 
 int config_check(const struct config *config, char error[CONFIG_ERROR_MAX])

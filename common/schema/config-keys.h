@@ -132,5 +132,40 @@
         "load balancer's own idle timeout (60 s for an ALB), so that it never meets a closed one.")\
     KEY(apps, scoreboard, scoreboard, BOOL, TEXT, "", "true", 0, 1, NULL, false,                   \
         "Hands each worker a scoreboard, in which it counts its requests. Programs that know "     \
-        "nothing of it are not disturbed.")
+        "nothing of it are not disturbed.")                                                        \
+    KEY(apps, readiness, readiness, CHOICE, TEXT, "", "\"notify\"", 0, 1, "notify|delay", false,   \
+        "When a started worker counts as ready: \"notify\" is when it has said READY=1 "           \
+        "(sd_notify(3)), \"delay\" when it has lived for ready_delay, for programs that don't "    \
+        "say it.")                                                                                 \
+    KEY(apps, ready_delay, ready_delay_s, UINT, TEXT, "s", "1", 0, 3600, NULL, false,              \
+        "How long a worker must have lived, with readiness = \"delay\". Shorter than "             \
+        "ready_timeout.")                                                                          \
+    KEY(apps, watchdog, watchdog_s, UINT, TEXT, "s", "0", 0, 3600, NULL, false,                    \
+        "A ready worker that has not said WATCHDOG=1 for so long is hung: it gets SIGABRT, 5 "     \
+        "s later SIGKILL, and is replaced. Workers find the time in WATCHDOG_USEC "                \
+        "(sd_watchdog_enabled(3)). 0: nothing is expected of them.")                               \
+    KEY(apps, probe, probe, CHOICE, TEXT, "", "\"none\"", 0, 2, "none|private|http", false,        \
+        "\"private\" asks each worker on a unix socket of its own, which it gets as a listener "   \
+        "named \"probe\"; one that fails is hung, as with the watchdog. \"http\" asks the app at " \
+        "its first address: whoever answers, so failures make the app \"degraded\" and end no "    \
+        "worker.")                                                                                 \
+    KEY(apps, probe_path, probe_path, STRING, TARGET, "", "\"/health\"", 1, 255, NULL, false,      \
+        "What a probe asks for. A status of 200 to 399 passes. With \"private\" it must tell of"   \
+        " the worker only: a database's outage would end all of them.")                            \
+    KEY(apps, probe_interval, probe_interval_s, UINT, TEXT, "s", "5", 1, 3600, NULL, false,        \
+        "Time between two probes.")                                                                \
+    KEY(apps, probe_timeout, probe_timeout_s, UINT, TEXT, "s", "2", 1, 60, NULL, false,            \
+        "Time that a probe's whole answer may take.")                                              \
+    KEY(apps, probe_failures, probe_failures, UINT, TEXT, "", "3", 1, 100, NULL, false,            \
+        "So many failed probes in a row are the verdict.")                                         \
+    KEY(apps, memory_max, memory_max_mib, UINT, TEXT, "MiB", "0", 0, 16777216, NULL, false,        \
+        "Memory of each worker. With control groups the kernel ends one that needs more "          \
+        "(memory.max); without them one that has more is replaced, a new one first. 0: no "        \
+        "limit.")                                                                                  \
+    KEY(apps, cpu_weight, cpu_weight, UINT, TEXT, "", "0", 0, 10000, NULL, false,                  \
+        "Each worker's share of the CPU against the node's other workers while there is not "      \
+        "enough (cpu.weight; control groups only). 0: the kernel's default, 100.")                 \
+    KEY(apps, pids_max, pids_max, UINT, TEXT, "", "0", 0, 4194304, NULL, false,                    \
+        "How many processes and threads each worker may have, itself included (pids.max; "         \
+        "control groups only). 0: no limit.")
 /* clang-format on */

@@ -120,6 +120,14 @@ static int check_url(const char *text, size_t item, struct config_problem *probl
     return complain(problem, "%s is no URL", config_quote(quoted, text));
 }
 
+static int check_target(const char *text, size_t item, struct config_problem *problem)
+{
+    char quoted[CONFIG_QUOTED_MAX];
+    if (*text == '/' && is_printable_ascii(text) && !strpbrk(text, " #\"\\"))
+        return 0;
+    return complain(problem, "%s is no path of HTTP", config_quote(quoted, text));
+}
+
 static int check_path(const char *text, size_t item, struct config_problem *problem)
 {
     char quoted[CONFIG_QUOTED_MAX];
@@ -186,6 +194,8 @@ static const struct form {
                                "\"AWS/\""},
     [CONFIG_FORM_REGION] = {check_region, "letters, digits and dashes"},
     [CONFIG_FORM_URL] = {check_url, "http:// or https://, without user, query or blanks"},
+    [CONFIG_FORM_TARGET] = {check_target,
+                            "a path of HTTP: '/', then printable ASCII without blanks"},
     [CONFIG_FORM_PATH] = {check_path, "an absolute path"},
     [CONFIG_FORM_ADDRESS] = {check_address,
                              "PORT, ADDRESS:PORT, [ADDRESS]:PORT or a socket's path"},

@@ -125,7 +125,7 @@ struct loader {
 static int complain_unknown(struct loader *loader, const config_setting_t *setting,
                             const char *prefix, const char *const known[], size_t n_known)
 {
-    char path[CONFIG_KEY_TEXT_MAX], list[CONFIG_ERROR_MAX / 2];
+    char path[CONFIG_KEY_TEXT_MAX], list[CONFIG_ERROR_MAX - CONFIG_KEY_TEXT_MAX];
     const char *name = config_setting_name(setting);
     const char *nearest = config_nearest(name, known, n_known);
     unsigned line = config_setting_source_line(setting);

@@ -28,6 +28,8 @@
 #define STATSD_DIMENSIONS_MAX 8
 
 enum config_sink { CONFIG_SINK_NONE, CONFIG_SINK_FILE, CONFIG_SINK_CLOUDWATCH };
+enum config_readiness { CONFIG_READINESS_NOTIFY, CONFIG_READINESS_DELAY };
+enum config_probe { CONFIG_PROBE_NONE, CONFIG_PROBE_PRIVATE, CONFIG_PROBE_HTTP };
 
 struct config_app {
     char name[APP_NAME_MAX + 1];
@@ -44,6 +46,14 @@ struct config_app {
     unsigned drain_timeout_s; /* requests in flight */
     unsigned idle_timeout_s;  /* idle kept-alive connections */
     bool scoreboard;          /* hand one to the workers */
+    enum config_readiness readiness;
+    unsigned ready_delay_s; /* of CONFIG_READINESS_DELAY */
+    unsigned watchdog_s;    /* 0 = none */
+    enum config_probe probe;
+    char probe_path[CONFIG_STRING_MAX + 1];
+    unsigned probe_interval_s, probe_timeout_s;
+    unsigned probe_failures;                       /* in a row */
+    unsigned memory_max_mib, cpu_weight, pids_max; /* a worker; 0 = no limit, the default weight */
 };
 
 struct config {
@@ -134,6 +144,7 @@ enum config_form {                   /* what a CONFIG_STRING or an item of a CON
                    CONFIG_FORM_NAMESPACE, /* CloudWatch's */
                    CONFIG_FORM_REGION,    /* an AWS Region's name */
                    CONFIG_FORM_URL,       /* http:// or https://, no blanks, no user in it */
+                   CONFIG_FORM_TARGET,    /* what an HTTP request asks for: "/health?x=1" */
                    CONFIG_FORM_PATH,      /* of type CONFIG_PATH */
                    CONFIG_FORM_ADDRESS,   /* of type CONFIG_LISTEN, and of lists of addresses */
                    CONFIG_FORM_ARGUMENT,  /* the first an absolute path */

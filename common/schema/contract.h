@@ -29,6 +29,9 @@
 /* Names in LISTEN_FDNAMES. */
 #define FDNAME_WEB   "web"   /* an app's listener, shared by its workers */
 #define FDNAME_PROBE "probe" /* one worker's own unix listener */
+/* Where that is bound: runtime directory, app, slot. The longest one fits a socket's address. */
+#define PROBE_DIRECTORY   "%s/probe"
+#define PROBE_PATH_FORMAT PROBE_DIRECTORY "/%s.%u"
 
 /* Names of what the core inherits from the holder, in its LISTEN_FDNAMES. */
 #define FDNAME_LINK       "link"   /* seqpacket to the holder (agent/hold/messages.h) */

@@ -140,6 +140,8 @@ static void test_values(void **state)
 #define ENVIRONMENT_ALLOWED                                                                        \
     "; allowed: a list of up to 64 strings: NAME=value, each NAME once, none that agentd sets "    \
     "(LISTEN_*, NOTIFY_SOCKET, WATCHDOG_*, AGENTD_*)"
+#define TARGET_ALLOWED                                                                             \
+    "; allowed: a path of HTTP: '/', then printable ASCII without blanks, up to 255 bytes"
 #define ID_ALLOWED "; allowed: printable ASCII, not beginning with ':', up to 255 bytes; or empty"
 #define APP_NAME_ALLOWED                                                                           \
     "no name for an app; allowed: a letter, then letters, digits and '-', all lower-case, up to "  \
@@ -175,6 +177,15 @@ static const struct {
      "f:2: number too large; allowed: up to 2147483647"},
     {"a = (((((((((1)))))))));", "f:1: groups and lists are nested too deeply"},
     {"\n\n# \xff", "f:3: not valid UTF-8; allowed: text in UTF-8"},
+    /* what must hold between an app's keys */
+    {"apps: { a: { " APP " readiness = \"delay\";\nready_delay = 30; }; };",
+     "f:2: apps.a.ready_delay: is not less than ready_timeout; no worker would be ready"},
+    {"apps: { a: { " APP " listen = [];\n probe = \"http\"; }; };",
+     "f:2: apps.a.probe: \"http\" needs an address in listen"},
+    {"apps: { a: { probe_path = \"health\"; }; };",
+     "f:1: apps.a.probe_path: \"health\" is no path of HTTP" TARGET_ALLOWED},
+    {"apps: { a: { probe_path = \"/a b\"; }; };",
+     "f:1: apps.a.probe_path: \"/a b\" is no path of HTTP" TARGET_ALLOWED},
     /* unknown keys */
     {"agnet: {};", "f:1: agnet: unknown key; did you mean \"agent\"?"},
     {"zzz = 1;", "f:1: zzz: unknown key; allowed: agent, health, control, observe, publish, "
@@ -186,7 +197,9 @@ static const struct {
      "f:1: apps.a.wrokers: unknown key; did you mean \"workers\"?"},
     {"apps: { a: { x* = 2; }; };",
      "f:1: apps.a.x*: unknown key; allowed: enabled, command, environment, directory, user, group, "
-     "listen, workers, ready_timeout, drain_timeout, idle_timeout, scoreboard"},
+     "listen, workers, ready_timeout, drain_timeout, idle_timeout, scoreboard, readiness, "
+     "ready_delay, watchdog, probe, probe_path, probe_interval, probe_timeout, probe_failures, "
+     "memory_max, cpu_weight, pids_max"},
     {"health: { aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa = 1; "
      "};",
      "f:1: health.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: unknown key; "
