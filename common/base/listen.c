@@ -199,6 +199,16 @@ int listen_open(const char *text, unsigned unix_mode)
     return listen_open_type(text, unix_mode, SOCK_STREAM);
 }
 
+int listen_open_private(const char *path)
+{
+    CLEANUP_FREE char *directory = strndup(path, (size_t) (strrchr(path, '/') - path));
+    int r = directory ? directory_make(directory, 0700) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    return unlink(path) < 0 && errno != ENOENT ? -errno : listen_open(path, 0600);
+}
+
 int listen_open_datagram(const char *text, unsigned unix_mode)
 {
     return listen_open_type(text, unix_mode, SOCK_DGRAM);
@@ -296,4 +306,11 @@ bool listen_client_address(const char *text, char host[LISTEN_HOST_MAX], unsigne
     if (is_wildcard) /* both take IPv4, which every client has */
         text_copy(host, LISTEN_HOST_MAX, "127.0.0.1");
     return true;
+}
+
+bool listen_first_client_address(char *const *list, char host[LISTEN_HOST_MAX], unsigned *ret_port)
+{
+    while (*list && !listen_client_address(*list, host, ret_port))
+        list++;
+    return *list;
 }

@@ -27,6 +27,9 @@ int listen_parse(const char *text, union listen_address *ret, socklen_t *ret_len
  * the host has no IPv6, "[::]" falls back to "0.0.0.0".
  */
 int listen_open(const char *text, unsigned unix_mode);
+/* A unix socket that only this user can connect to, in a directory that is made for such ones and
+ * closed to others; whatever was at |path| is replaced. */
+int listen_open_private(const char *path);
 
 /* The same for datagrams (UDP, or a unix datagram socket): bound, its receive buffer raised.
  * Without SO_REUSEADDR, with which Linux would let another process bind the port too and take them.
@@ -42,3 +45,5 @@ bool listen_matches_datagram(int fd, const char *text);
  * socket and for what is no address. */
 #define LISTEN_HOST_MAX 46u
 bool listen_client_address(const char *text, char host[LISTEN_HOST_MAX], unsigned *ret_port);
+/* The same of the first in a list, NULL at the end, that has one. */
+bool listen_first_client_address(char *const *list, char host[LISTEN_HOST_MAX], unsigned *ret_port);

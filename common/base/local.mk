@@ -14,10 +14,12 @@ common_libbase_a_SOURCES = \
 	common/base/listen.c common/base/listen.h \
 	common/base/log.c common/base/log.h \
 	common/base/macro.h \
+	common/base/orphans.c common/base/orphans.h \
 	common/base/scoreboard.c common/base/scoreboard.h \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/spawn.c common/base/spawn.h \
-	common/base/text.c common/base/text.h
+	common/base/text.c common/base/text.h \
+	common/base/worker-output.c common/base/worker-output.h
 
 EXTRA_DIST += tests/unit/unit.h \
 	tests/data/fuzz/json/members \
@@ -47,6 +49,7 @@ base_tests = \
 	tests/unit/test-library \
 	tests/unit/test-listen \
 	tests/unit/test-log \
+	tests/unit/test-orphans \
 	tests/unit/test-scoreboard \
 	tests/unit/test-siphash \
 	tests/unit/test-spawn \
@@ -76,6 +79,8 @@ tests_unit_test_listen_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_listen_LDADD = $(base_test_ldadd)
 tests_unit_test_log_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_log_LDADD = $(base_test_ldadd)
+tests_unit_test_orphans_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_orphans_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_scoreboard_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CFLAGS = $(AM_CFLAGS) -pthread

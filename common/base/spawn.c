@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
@@ -21,9 +22,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define LISTEN_PID_PREFIX "LISTEN_PID="
-#define LISTEN_PID_ROOM   10
-#define DEFAULT_PATH      "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define LISTEN_PID_PREFIX   "LISTEN_PID="
+#define WATCHDOG_PID_PREFIX "WATCHDOG_PID="
+#define PID_ROOM            10
+#define DEFAULT_PATH        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 void spawn_means_init(struct spawn_means *means)
 {
@@ -129,12 +131,18 @@ void spawn_give(struct spawn *spawn, const char *name, int fd)
     spawn->n_listen_fds = spawn->n_fds;
 }
 
+void spawn_add_watchdog(struct spawn *spawn, uint64_t usec)
+{
+    spawn_add(spawn, "WATCHDOG_USEC=%" PRIu64, usec);
+    spawn_add(spawn, WATCHDOG_PID_PREFIX "%0*d", PID_ROOM, 0); /* as LISTEN_PID */
+}
+
 void spawn_add_standard(struct spawn *spawn)
 {
     const char *path = getenv("PATH"), *lang = getenv("LANG");
 
     if (spawn->n_listen_fds > 0) {
-        spawn_add(spawn, LISTEN_PID_PREFIX "%0*d", LISTEN_PID_ROOM, 0); /* the child fills it in */
+        spawn_add(spawn, LISTEN_PID_PREFIX "%0*d", PID_ROOM, 0); /* the child fills it in */
         spawn_add(spawn, "LISTEN_FDS=%zu", spawn->n_listen_fds);
         spawn_add(spawn, "LISTEN_FDNAMES=%s", spawn->fd_names);
     }
@@ -252,17 +260,17 @@ static void child_drop_privileges(const struct spawn *spawn, pid_t parent)
 }
 
 /* Without leading zeros: sd_listen_fds(3) would read those as octal. */
-static void child_write_listen_pid(const struct spawn *spawn)
+static void child_write_pid(const struct spawn *spawn, const char *prefix)
 {
-    const size_t prefix = sizeof(LISTEN_PID_PREFIX) - 1;
-    char digits[LISTEN_PID_ROOM + 1] = "";
-    size_t at = LISTEN_PID_ROOM;
+    const size_t length = strlen(prefix);
+    char digits[PID_ROOM + 1] = "";
+    size_t at = PID_ROOM;
 
     for (unsigned pid = (unsigned) getpid(); pid > 0; pid /= 10)
         digits[--at] = (char) ('0' + pid % 10);
     for (size_t i = 0; i < spawn->n_environment; i++)
-        if (strncmp(spawn->environment[i], LISTEN_PID_PREFIX, prefix) == 0)
-            memcpy(spawn->environment[i] + prefix, digits + at, sizeof(digits) - at);
+        if (strncmp(spawn->environment[i], prefix, length) == 0)
+            memcpy(spawn->environment[i] + length, digits + at, sizeof(digits) - at);
 }
 
 static _Noreturn void child_run(const struct spawn *spawn, pid_t parent)
@@ -274,7 +282,8 @@ static _Noreturn void child_run(const struct spawn *spawn, pid_t parent)
     child_drop_privileges(spawn, parent);
     if (chdir(spawn->directory[0] ? spawn->directory : "/") < 0)
         child_fail(SPAWN_EXIT_CHDIR, spawn->directory);
-    child_write_listen_pid(spawn);
+    child_write_pid(spawn, LISTEN_PID_PREFIX);
+    child_write_pid(spawn, WATCHDOG_PID_PREFIX);
     execve(spawn->argv[0], spawn->argv, spawn->environment);
     child_fail(SPAWN_EXIT_EXEC, spawn->argv[0]);
 }

@@ -8,6 +8,7 @@
 #include "common/base/macro.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define SPAWN_FDS_MAX    16
@@ -76,6 +77,8 @@ void spawn_add_aws(struct spawn *spawn);
 /* The next of the child's LISTEN_FDS, by its name in LISTEN_FDNAMES. To be called before others are
  * put into |fds|. */
 void spawn_give(struct spawn *spawn, const char *name, int fd);
+/* What sd_watchdog_enabled(3) reads: the child itself shall say WATCHDOG=1 within |usec|. */
+void spawn_add_watchdog(struct spawn *spawn, uint64_t usec);
 /* PATH, LANG, and LISTEN_* of what was given. */
 void spawn_add_standard(struct spawn *spawn);
 void spawn_done(struct spawn *spawn);

@@ -116,6 +116,13 @@ DEFINE_CLEANUP(struct config *, config_free)
 
 const struct config_app *config_find_app(const struct config *config, const char *name);
 
+/*
+ * The agent, and an app that goes on, keep their addresses until a restart: all workers of an app
+ * share one set. Swaps what is allocated, so that a second call undoes it. What else needs a
+ * restart, the core says.
+ */
+void config_keep_addresses(struct config *old, struct config *new);
+
 /* How long a stopping worker may take: both of its deadlines run from the same moment. */
 unsigned config_app_drain_s(const struct config_app *app);
 

@@ -6,6 +6,7 @@ common_libschema_a_SOURCES = \
 	common/schema/config-keys.h common/schema/contract.h \
 	common/schema/config-check.c \
 	common/schema/config-image.c common/schema/config-image.h \
+	common/schema/config-keep.c \
 	common/schema/config-nearest.c \
 	common/schema/config-print.c \
 	common/schema/config-scan.c common/schema/config-scan.h \

@@ -87,6 +87,22 @@ static void test_environment(void **state)
     assert_string_equal(output, expected);
 }
 
+/* Both pids are the child's own, as plain numbers. */
+static void test_own_pid(void **state)
+{
+    const struct fixture *f = *state;
+    struct spawn spawn = prepare(*state, "/bin/sh",
+                                 "test $LISTEN_PID = $$ && test $WATCHDOG_PID = $$ && "
+                                 "echo $WATCHDOG_USEC $LISTEN_FDNAMES");
+    char output[4096];
+
+    spawn_give(&spawn, "web", f->null_fd);
+    spawn_add_watchdog(&spawn, 30000000);
+    spawn_add_standard(&spawn);
+    assert_int_equal(run(f, &spawn, output), 0);
+    assert_string_equal(output, "30000000 web\n");
+}
+
 static void test_too_many_variables(void **state)
 {
     struct spawn spawn = prepare(*state, "/bin/true", NULL);
@@ -215,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_pid, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_umask, setup, teardown),
