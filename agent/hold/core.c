@@ -62,6 +62,11 @@ static void core_arm(struct core *core, uint64_t wait_us)
     (void) sd_event_source_set_enabled(core->timer, SD_EVENT_ONESHOT);
 }
 
+pid_t core_pid(const struct core *core)
+{
+    return core->pid;
+}
+
 bool core_is_alive(const struct core *core)
 {
     return core->state != CORE_WAITING;

@@ -8,6 +8,7 @@
 #include "agent/hold/messages.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define CORE_PROGRAM          "agentd-core"
 #define CORE_READY_TIMEOUT_US UINT64_C(10000000) /* from its start to HOLD_READY */
@@ -18,6 +19,7 @@ struct holder;
 int core_new(struct core **ret, struct holder *holder); /* starts the first one */
 struct core *core_free(struct core *core);
 
+pid_t core_pid(const struct core *core); /* of the newest, dead or alive */
 bool core_is_alive(const struct core *core);
 /* Whether none runs and none will: while stopping, one that had worked is followed by another,
  * which writes the numbers that the dead one had not. */

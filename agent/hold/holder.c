@@ -9,6 +9,7 @@
 #include "common/base/files.h"
 #include "common/base/listen.h"
 #include "common/base/log.h"
+#include "common/base/orphans.h"
 #include "common/base/text.h"
 #include "common/schema/config-image.h"
 
@@ -83,32 +84,6 @@ static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_
     return 0;
 }
 
-static void swap_lists(char **one, char **other, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        char *item = one[i];
-        one[i] = other[i];
-        other[i] = item;
-    }
-}
-
-/*
- * The agent, and an app that goes on, keep their addresses until a restart: all workers of an app
- * share one set. Swaps what is allocated, so that a second call undoes it. What else needs a
- * restart, the core says.
- */
-static void keep_addresses(struct config *old, struct config *new)
-{
-    memcpy(new->health_listen, old->health_listen, sizeof(new->health_listen));
-    memcpy(new->prometheus_listen, old->prometheus_listen, sizeof(new->prometheus_listen));
-    swap_lists(old->statsd_listen, new->statsd_listen, STATSD_LISTENERS_MAX);
-    for (size_t i = 0; i < old->n_apps; i++) {
-        struct config_app *app = (struct config_app *) config_find_app(new, old->apps[i].name);
-        if (app && app->enabled && old->apps[i].enabled)
-            swap_lists(old->apps[i].listen, app->listen, APP_LISTENERS_MAX);
-    }
-}
-
 static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
     CLEANUP(config_freep) struct config *config = NULL;
@@ -116,10 +91,10 @@ static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
     int r = holder_read_config(holder->options, &config, &fd, error);
 
     if (r >= 0) {
-        keep_addresses(holder->config, config);
+        config_keep_addresses(holder->config, config);
         r = listeners_open(&holder->listeners, config, holder->control_path, error);
         if (r < 0)
-            keep_addresses(holder->config, config); /* swaps them back */
+            config_keep_addresses(holder->config, config); /* swaps them back */
     }
     if (r < 0) {
         log_error("reload refused, nothing changed: %s", error);
@@ -377,6 +352,23 @@ static int open_loop(struct holder *holder, char error[CONFIG_ERROR_MAX])
     return r < 0 ? fail(error, r, "event loop") : 0;
 }
 
+static int holder_on_child(sd_event_source *source, const struct signalfd_siginfo *info,
+                           void *userdata)
+{
+    slots_sweep(&((struct holder *) userdata)->slots);
+    return 0;
+}
+
+/* Without control groups. */
+static void adopt_orphans(struct holder *holder)
+{
+    int r = sd_event_add_signal(holder->event, NULL, SIGCHLD, holder_on_child, holder);
+    if (r >= 0)
+        r = orphans_adopt();
+    if (r < 0)
+        log_warning_errno(-r, "can't adopt what dead workers leave, going on without: %m");
+}
+
 static void holder_done(struct holder *holder)
 {
     if (holder->notify_fd >= 0)
@@ -423,6 +415,8 @@ int holder_run(const struct holder_options *options)
         log_last_word("%s", error);
     } else {
         holder.cgroup_fd = cgroup_open();
+        if (holder.cgroup_fd < 0)
+            adopt_orphans(&holder);
         status = sd_event_loop(holder.event) == 0 ? 0 : EXIT_CODE_FAILED;
         slots_kill_all(&holder.slots); /* none is left, unless the loop has failed */
         store_drop(STORE_CONFIG);      /* it is for recovery: a start that was asked for reads */

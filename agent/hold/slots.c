@@ -12,22 +12,23 @@
 #include "common/base/listen.h"
 #include "common/base/log.h"
 #include "common/base/scoreboard.h"
+#include "common/base/orphans.h"
 #include "common/base/text.h"
+#include "common/base/worker-output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 
 _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in the gate");
-_Static_assert(SPAWN_ENV_MAX >= CONFIG_ENV_MAX + 16, "the app's variables and ours");
+_Static_assert(SPAWN_ENV_MAX >= CONFIG_ENV_MAX + 18, "the app's variables and ours");
 
 #define WORKER_NAME_MAX (APP_NAME_MAX + 12) /* "<app>.<slot>" */
 #define STORE_NAME_MAX  (WORKER_NAME_MAX + 32)
+#define PROBE_PATH_MAX  (CONFIG_STRING_MAX + WORKER_NAME_MAX + 8)
 
 void slots_init(struct slots *slots, struct holder *holder)
 {
@@ -186,24 +187,11 @@ void slots_adopt(struct slots *slots, int take_fd, const char *name)
     slots->last_serial = MAX(slots->last_serial, serial);
 }
 
-/* stdout and stderr: the journal; where there is none, a file, which the core keeps bounded. */
-static int open_output(const struct holder *holder, const char *name)
+static const char *probe_path_of(const struct slot *slot, char path[PROBE_PATH_MAX])
 {
-    char path[CONFIG_STRING_MAX + WORKER_NAME_MAX + 16];
-
-    if (log_is_to_journal()) {
-        int fd = sd_journal_stream_fd(name, LOG_INFO, true);
-        if (fd >= 0)
-            return fd;
-        log_warning_errno(-fd, "no journal stream for %s, writing to a file: %m", name);
-    }
-    snprintf(path, sizeof(path), "%s/log", holder->runtime_dir);
-    int r = directory_make(path, 0750);
-    if (r < 0)
-        return r;
-    snprintf(path, sizeof(path), "%s/log/%s.log", holder->runtime_dir, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
-    return fd < 0 ? -errno : fd;
+    snprintf(path, PROBE_PATH_MAX, PROBE_PATH_FORMAT, slot->app->holder->runtime_dir,
+             slot->app->name, number_of(slot));
+    return path;
 }
 
 /* Who it runs as: NULL for the holder's own user, also where changing it isn't possible. */
@@ -226,25 +214,12 @@ static int choose_user(const struct holder *holder, struct app *app,
     return 0;
 }
 
-/* Client libraries that read it speak UDP. Datadog's variables (DD_AGENT_HOST) are left alone: they
- * would also send traces here, and its agent may run beside this one. */
-static void add_statsd(const struct config *config, struct spawn *spawn)
-{
-    char host[LISTEN_HOST_MAX];
-    unsigned port;
-
-    for (char *const *listen = config->statsd_listen; *listen; listen++)
-        if (listen_client_address(*listen, host, &port)) {
-            spawn_add(spawn, ENV_STATSD_HOST "=%s", host);
-            spawn_add(spawn, ENV_STATSD_PORT "=%u", port);
-            return;
-        }
-}
-
 static void add_environment(const struct holder *holder, const struct config_app *config,
                             unsigned number, struct spawn *spawn)
 {
     struct stat output;
+    char host[LISTEN_HOST_MAX];
+    unsigned port;
 
     spawn_add(spawn, ENV_APP "=%s", config->name);
     spawn_add(spawn, ENV_SLOT "=%u", number);
@@ -252,6 +227,8 @@ static void add_environment(const struct holder *holder, const struct config_app
     spawn_add(spawn, ENV_DRAIN_S "=%u", config->drain_timeout_s);
     spawn_add(spawn, ENV_IDLE_S "=%u", config->idle_timeout_s);
     spawn_add(spawn, ENV_GATE "=%zu", 3 + spawn->n_listen_fds);
+    if (config->watchdog_s)
+        spawn_add_watchdog(spawn, config->watchdog_s * USEC_PER_SEC);
     if (config->scoreboard)
         spawn_add(spawn, ENV_SCOREBOARD "=%zu", 3 + spawn->n_listen_fds + 1);
     spawn_add(spawn, "NOTIFY_SOCKET=%s", holder->notify_path);
@@ -260,7 +237,13 @@ static void add_environment(const struct holder *holder, const struct config_app
                   (uintmax_t) output.st_ino);
     for (char *const *item = config->environment; *item; item++)
         spawn_add(spawn, "%s", *item);
-    add_statsd(holder->config, spawn); /* after its own, which win */
+    /* After its own, which win. Client libraries that read it speak UDP. Datadog's variables
+     * (DD_AGENT_HOST) are left alone: they would also send traces here, and its agent may run
+     * beside this one. */
+    if (listen_first_client_address(holder->config->statsd_listen, host, &port)) {
+        spawn_add(spawn, ENV_STATSD_HOST "=%s", host);
+        spawn_add(spawn, ENV_STATSD_PORT "=%u", port);
+    }
     spawn_add_standard(spawn);
 }
 
@@ -269,8 +252,10 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
 {
     struct app *app = slot->app;
     const struct holder *holder = app->holder;
-    CLEANUP_CLOSE int output_fd = -1, cgroup_fd = -1;
-    char name[WORKER_NAME_MAX];
+    CLEANUP_CLOSE int output_fd = -1, cgroup_fd = -1, probe_fd = -1;
+    char name[WORKER_NAME_MAX], path[PROBE_PATH_MAX];
+    const struct cgroup_limits limits = {(uint64_t) config->memory_max_mib << 20,
+                                         config->cpu_weight, config->pids_max};
     struct spawn spawn = {.means = &holder->means,
                           .argv = config->command,
                           .directory = config->directory,
@@ -284,6 +269,13 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
             return -ENOENT;
         spawn_give(&spawn, FDNAME_WEB, fd);
     }
+    *why = "its probe's socket can't be made";
+    if (config->probe == CONFIG_PROBE_PRIVATE) {
+        r = probe_fd = listen_open_private(probe_path_of(slot, path));
+        if (r < 0)
+            return r;
+        spawn_give(&spawn, FDNAME_PROBE, probe_fd);
+    }
     spawn.fds[spawn.n_fds++] = app->gate_fd;
     if (config->scoreboard)
         spawn.fds[spawn.n_fds++] = slot->scoreboard_fd;
@@ -292,11 +284,11 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     if (r < 0)
         return r;
     *why = "its log can't be opened";
-    r = spawn.output_fd = output_fd = open_output(holder, name_of(slot, name));
+    r = spawn.output_fd = output_fd = worker_output_open(holder->runtime_dir, name_of(slot, name));
     if (r < 0)
         return r;
     *why = "its control group can't be made";
-    r = cgroup_make(holder->cgroup_fd, name, &cgroup_fd);
+    r = cgroup_make(holder->cgroup_fd, name, &limits, &cgroup_fd);
     if (r < 0)
         return r;
     spawn.cgroup_fd = cgroup_fd;
@@ -343,9 +335,34 @@ static int slots_on_exit(sd_event_source *source, const siginfo_t *info, void *u
     slot->told = false;
     slot->child = sd_event_source_unref(slot->child);
     holder->slots.running--;
+    slots_sweep(&holder->slots);
     core_tell_slots(holder->core);
     holder_child_gone(holder);
     return 0;
+}
+
+static bool is_left(const char *name, unsigned number, void *userdata)
+{
+    const struct app *app = find_app(userdata, name);
+    return number <= APP_SLOTS_MAX && (!app || app->slots[number - 1].state != HOLD_SLOT_RUNNING);
+}
+
+static bool is_known(pid_t pid, void *userdata)
+{
+    const struct slots *slots = userdata;
+    bool known = pid == core_pid(slots->holder->core);
+
+    for (const struct app *app = slots->apps; app; app = app->next)
+        for (size_t i = 0; i < APP_SLOTS_MAX && app->in_use > 0; i++)
+            known |= app->slots[i].pid == pid && app->slots[i].child;
+    return known;
+}
+
+void slots_sweep(struct slots *slots)
+{
+    static const struct orphans_names names = {ENV_APP, ENV_SLOT};
+    if (slots->holder->cgroup_fd < 0)
+        orphans_sweep(&names, is_known, is_left, slots);
 }
 
 void slots_kill_all(struct slots *slots)
@@ -406,9 +423,10 @@ static int release(struct slot *slot)
     struct holder *holder = app->holder;
     const struct config_app *config = config_find_app(holder->config, app->name);
     struct hold_message message;
-    char name[STORE_NAME_MAX];
+    char name[STORE_NAME_MAX], path[PROBE_PATH_MAX];
 
     store_drop(store_name_of(slot, name));
+    (void) unlink(probe_path_of(slot, path)); /* without it, the next one is not to be asked */
     cgroup_remove(holder->cgroup_fd, name_of(slot, name));
     fd_close(slot->scoreboard_fd);
     *slot = (struct slot){.app = app, .serial = slot->serial};

@@ -55,6 +55,9 @@ void slots_adopt(struct slots *slots, int take_fd, const char *store_name);
 
 void slots_kill_all(struct slots *slots);
 
+/* Without control groups: ends and reaps what dead workers left (common/base/orphans.h). */
+void slots_sweep(struct slots *slots);
+
 /* Looks users up again, and drops apps that have neither slots in use nor a place in the
  * configuration. */
 void slots_reconfigure(struct slots *slots);

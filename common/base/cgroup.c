@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes only below the unit's own directory, and only if systemd says by its mark that it is
- * delegated (an extended attribute; systemd 251 and later). Sets no limits: the apps' have their
- * own place.
+ * delegated (an extended attribute; systemd 251 and later).
  */
 #include "common/base/cgroup.h"
 
@@ -12,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -86,7 +86,18 @@ int cgroup_open(void)
     return TAKE_FD(root_fd);
 }
 
-int cgroup_make(int root_fd, const char *name, int *ret_fd)
+static void set_limit(int root_fd, const char *name, const char *file, uint64_t value)
+{
+    char path[NAME_MAX], text[24];
+
+    snprintf(path, sizeof(path), "workers/%s/%s", name, file);
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    int r = value ? file_write_small(root_fd, path, text) : 0;
+    if (r < 0)
+        log_warning_errno(-r, "can't set %s to %s: %m, going on without", path, text);
+}
+
+int cgroup_make(int root_fd, const char *name, const struct cgroup_limits *limits, int *ret_fd)
 {
     char path[NAME_MAX];
 
@@ -98,6 +109,11 @@ int cgroup_make(int root_fd, const char *name, int *ret_fd)
     int r = make_directory(root_fd, path);
     if (r < 0)
         return r;
+    set_limit(root_fd, name, "memory.max", limits->memory_max_bytes);
+    /* All of the worker or nothing: half of its processes would not serve. */
+    set_limit(root_fd, name, "memory.oom.group", limits->memory_max_bytes > 0);
+    set_limit(root_fd, name, "cpu.weight", limits->cpu_weight);
+    set_limit(root_fd, name, "pids.max", limits->pids_max);
     snprintf(path, sizeof(path), "workers/%s/cgroup.procs", name);
     *ret_fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
     return *ret_fd < 0 ? -errno : 0;

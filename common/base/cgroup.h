@@ -6,13 +6,21 @@
  */
 #pragma once
 
+#include <stdint.h>
+
+struct cgroup_limits { /* of one worker; 0: none */
+    uint64_t memory_max_bytes;
+    unsigned cpu_weight;
+    unsigned pids_max;
+};
+
 /* Moves this process to hold/ and enables the controllers. Returns the directory, or -1 if none is
  * delegated or it can't be used (logged). */
 int cgroup_open(void);
 
-/* Makes workers/<name> anew; *ret_fd is its cgroup.procs, opened for writing, or -1. 0 or a
- * negative errno. */
-int cgroup_make(int root_fd, const char *name, int *ret_fd);
+/* Makes workers/<name> anew with |limits|; *ret_fd is its cgroup.procs, opened for writing, or -1.
+ * A limit that can't be set is logged and left out. 0 or a negative errno. */
+int cgroup_make(int root_fd, const char *name, const struct cgroup_limits *limits, int *ret_fd);
 
 /* SIGKILL to all in it. */
 void cgroup_kill(int root_fd, const char *name);
