@@ -75,6 +75,9 @@ void supervisor_on_synced(struct supervisor *supervisor, uint64_t now_us);
 /* The worker said READY=1; STATUS=. */
 void supervisor_on_ready(struct supervisor *supervisor, unsigned app, unsigned slot,
                          uint64_t now_us);
+/* Its probe has passed for the first time or again, or has failed for good. */
+void supervisor_on_probed(struct supervisor *supervisor, unsigned app, unsigned slot, bool passed,
+                          uint64_t now_us);
 void supervisor_on_status(struct supervisor *supervisor, unsigned app, unsigned slot,
                           const char *status);
 
