@@ -26,7 +26,9 @@
 #include <systemd/sd-daemon.h>
 
 #define LISTENERS_MAX      (APP_LISTENERS_MAX + 1) /* and the probe's */
-#define CONNECTIONS_PROBE  4u                      /* beside connections_max */
+#define CONNECTIONS_SPARE  4u                      /* beside connections_max */
+#define CONNECTIONS_PROBE  4u                      /* of the probe's own server */
+#define PROBE_IDLE_S       10u
 #define DRAIN_DEFAULT_S    30u
 #define DRAIN_CHECK_US     (100 * USEC_PER_MSEC)
 #define NOTIFY_RETRY_US    (50 * USEC_PER_MSEC)
@@ -38,6 +40,7 @@
 enum notice {
     NOTICE_READY = 1,
     NOTICE_STOPPING = 2,
+    NOTICE_WATCHDOG = 4,
 };
 
 struct listener {
@@ -49,7 +52,8 @@ struct worker_runtime {
     sd_event *event;
     struct worker_runtime_options options;
     struct http_server *server;
-    struct acceptor *acceptor; /* the app's listeners; the probe's is the server's own */
+    struct acceptor *acceptor; /* the app's listeners */
+    struct http_server *probe; /* the same routes for the agent alone: nothing is counted */
     struct scoreboard *scoreboard;
     struct accept_gate *gate;
     struct listener listeners[LISTENERS_MAX];
@@ -71,7 +75,9 @@ static void runtime_send_notices(struct worker_runtime *rt)
     static const struct {
         enum notice notice;
         const char *text;
-    } NOTICES[] = {{NOTICE_READY, "READY=1"}, {NOTICE_STOPPING, "STOPPING=1"}};
+    } NOTICES[] = {{NOTICE_READY, "READY=1"},
+                   {NOTICE_STOPPING, "STOPPING=1"},
+                   {NOTICE_WATCHDOG, "WATCHDOG=1"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(NOTICES); i++) {
         int r;
@@ -106,7 +112,7 @@ static int runtime_on_watchdog(sd_event_source *source, uint64_t usec, void *use
 {
     struct worker_runtime *rt = userdata;
 
-    (void) notify_send("WATCHDOG=1"); /* a full queue: the next one is soon */
+    runtime_notify(rt, NOTICE_WATCHDOG);
     sd_event_source_set_time_relative(source, rt->watchdog_us / 2);
     return 0;
 }
@@ -154,6 +160,8 @@ static void runtime_drain(struct worker_runtime *rt)
         acceptor_take_queued(rt->acceptor);
     acceptor_stop(rt->acceptor);
     http_server_drain(rt->server);
+    if (rt->probe)
+        http_server_drain(rt->probe);
     runtime_close_listeners(rt);
     runtime_notify(rt, NOTICE_STOPPING);
     sd_event_source_set_time_relative(rt->drain_timer, DRAIN_CHECK_US);
@@ -430,7 +438,7 @@ static int runtime_make_server(struct worker_runtime *rt)
         .routes = rt->options.routes,
         .userdata = rt->options.userdata,
         .observer = rt,
-        .connections_max = rt->options.connections_max + CONNECTIONS_PROBE,
+        .connections_max = rt->options.connections_max + CONNECTIONS_SPARE,
         .connections_crowded = rt->options.connections_max,
         .idle_timeout_s = rt->options.idle_timeout_s,
         .on_begin = runtime_on_begin,
@@ -446,6 +454,20 @@ static int runtime_make_server(struct worker_runtime *rt)
     int r = http_server_new(&rt->server, rt->event, &server_options);
 
     return r < 0 ? r : acceptor_new(&rt->acceptor, rt->event, &accept_options);
+}
+
+/* A server of its own, so that it answers also while the app's is full. */
+static int runtime_listen_probe(struct worker_runtime *rt, int fd)
+{
+    struct http_server_options options = {
+        .routes = rt->options.routes,
+        .userdata = rt->options.userdata,
+        .connections_max = CONNECTIONS_PROBE,
+        .idle_timeout_s = PROBE_IDLE_S,
+    };
+    int r = rt->probe ? 0 : http_server_new(&rt->probe, rt->event, &options);
+
+    return r < 0 ? r : http_server_listen(rt->probe, fd);
 }
 
 int worker_runtime_new(struct worker_runtime **ret, sd_event *event,
@@ -476,6 +498,7 @@ struct worker_runtime *worker_runtime_free(struct worker_runtime *rt)
     if (rt->acceptor)
         acceptor_stop(rt->acceptor);
     http_server_free(rt->server);
+    http_server_free(rt->probe);
     acceptor_free(rt->acceptor);
     runtime_close_listeners(rt);
     accept_gate_free(rt->gate);
@@ -494,7 +517,7 @@ int worker_runtime_ready(struct worker_runtime *rt)
 {
     for (size_t i = 0; i < rt->n_listeners; i++) {
         const struct listener *listener = &rt->listeners[i];
-        int r = listener->is_probe ? http_server_listen(rt->server, listener->fd)
+        int r = listener->is_probe ? runtime_listen_probe(rt, listener->fd)
                                    : acceptor_add(rt->acceptor, listener->fd);
 
         if (r < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An app's side of the worker contract (docs/ARCHITECTURE.md): inherited listeners, accept gate,
- * scoreboard, readiness, SIGTERM = drain.
+ * scoreboard, readiness, watchdog, SIGTERM = drain. On the listener named "probe" it answers the
+ * same routes to the agent, uncounted.
  *
  * The app gives its routes and handlers; this does the rest. Without agentd (no LISTEN_FDS) it
  * listens itself, so that an app can also be run by hand.

@@ -41,6 +41,17 @@ static void expect_worker_in_flight(const struct agent *a, unsigned slot, unsign
     scoreboard_unmap_readonly(board);
 }
 
+static void expect_counted(const struct agent *a, unsigned slot, uint64_t wanted)
+{
+    const struct scoreboard *board;
+    struct tally tally;
+
+    assert_int_equal(scoreboard_map_readonly(a->scoreboard_fd[slot], &board), 0);
+    assert_int_equal(scoreboard_read(board, &tally), 0);
+    assert_int_equal(tally_requests(&tally), wanted);
+    scoreboard_unmap_readonly(board);
+}
+
 static void test_serve_and_count(void **state)
 {
     const struct scoreboard *board;
@@ -240,12 +251,26 @@ static void test_probe(void **state)
     assert_int_equal(connect(probe, (struct sockaddr *) &address, sizeof(address)), 0);
     client_send(probe, GET("/"));
     assert_true(has_input(probe, PATIENCE_MS));
-    expect_body(probe, "unit-app 1 i-unit", true);
+    expect_body(probe, "unit-app 1 i-unit", false);
+    expect_counted(&a, 1, 0); /* it is no request of the app's */
     close(probe);
     close(fds[0]); /* now there is room, just enough */
     expect_body(fds[CONNECTIONS_MAX], "unit-app 1 i-unit", true);
     for (unsigned i = 1; i <= CONNECTIONS_MAX; i++)
         close(fds[i]);
+    agent_stop(&a);
+}
+
+static void test_watchdog(void **state)
+{
+    struct agent a;
+
+    agent_start(&a);
+    a.watchdog_us = "20000";
+    agent_spawn(&a, 1);
+    expect_notice(&a, "READY=1");
+    for (int i = 0; i < 3; i++)
+        expect_notice(&a, "WATCHDOG=1");
     agent_stop(&a);
 }
 
@@ -379,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_request_deadline),
         cmocka_unit_test(test_second_signal),
         cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_watchdog),
         cmocka_unit_test(test_full_notify_queue),
         cmocka_unit_test(test_gate_balance),
         cmocka_unit_test(test_stopped_sibling),

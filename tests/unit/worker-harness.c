@@ -170,6 +170,8 @@ static void child_environment(const struct agent *a, unsigned slot)
     setenv(ENV_INSTANCE, "i-unit", 1);
     setenv(ENV_DRAIN_S, a->drain_s, 1);
     setenv(ENV_IDLE_S, a->idle_s, 1);
+    if (a->watchdog_us)
+        setenv("WATCHDOG_USEC", a->watchdog_us, 1);
 }
 
 void agent_spawn(struct agent *a, unsigned slot)

@@ -20,6 +20,7 @@ struct agent {
     pid_t pids[3]; /* by slot */
     /* Set between agent_start() and agent_spawn(). */
     const char *drain_s, *idle_s;
+    const char *watchdog_us; /* NULL: none */
     unsigned connections_max;
 };
 
