@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-/* One line an app: how many of its workers are ready, and whether they keep dying. */
+/* One line an app: how many of its workers are ready, and whether they keep dying, how its
+ * probe fails. */
 static void print_app(struct session *session, const struct json_object *app)
 {
     struct buffer *out = &session->out;
@@ -21,6 +22,10 @@ static void print_app(struct session *session, const struct json_object *app)
     if (field_bool(app, "crash_loop")) {
         buffer_append_string(out, "  ");
         display_paint(&session->display, out, PAINT_BAD, "crash loop");
+    }
+    if (field_text(app, "probe_failure", NULL)) {
+        buffer_append_string(out, "  probe fails: ");
+        display_clean(out, field_text(app, "probe_failure", ""), 64);
     }
     buffer_append_string(out, "\n");
 }

@@ -265,6 +265,10 @@ static int print_app(struct session *session, const struct json_object *app)
         text, sizeof(text));
     if (field_bool(app, "crash_loop"))
         put(session, PAINT_BAD, "crash loop", 10);
+    if (field_text(app, "probe_failure", NULL)) {
+        snprintf(text, sizeof(text), "probe fails: %.45s", field_text(app, "probe_failure", ""));
+        put(session, PAINT_WARNING, text, sizeof(text));
+    }
     buffer_printf(out, "%" PRIu64 " %s\n", amount(app, "restarts"),
                   amount(app, "restarts") == 1 ? "restart" : "restarts");
     print_requests(session, app);

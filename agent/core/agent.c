@@ -518,8 +518,9 @@ static int new_modules(struct agent *agent)
     if (r < 0)
         return log_error_errno(-r, "can't use the socket to the holder: %m");
     agent->inheritance.link_fd = -1;
-    r = workers_new(&agent->workers, agent->event, agent->link, agent->ledger,
-                    agent->inheritance.notify_fd, &workers_owner);
+    r = workers_new(
+        &agent->workers, agent->event, agent->link, agent->ledger, agent->inheritance.notify_fd,
+        agent->inheritance.runtime_directory ?: agent->config->runtime_dir, &workers_owner);
     if (r < 0)
         return r;
     configure_workers(agent);

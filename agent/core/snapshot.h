@@ -48,8 +48,9 @@ struct app_view {
     unsigned index; /* the ledger's */
     unsigned wanted;
     unsigned ready;
-    bool crash_loop; /* a slot died 5 times in 60 s */
-    bool fed;        /* has scoreboards, so request numbers mean something */
+    bool crash_loop;        /* a slot died 5 times in 60 s */
+    bool fed;               /* has scoreboards, so request numbers mean something */
+    char probe_failure[64]; /* of its own probe: "status 503"; "": none */
     uint64_t restarts;
     struct tally total;    /* since the unit's start, all workers ever */
     double requests_per_s; /* over the last 10 s or so */

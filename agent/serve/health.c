@@ -85,6 +85,12 @@ static struct json_object *new_body(const struct snapshot *snapshot, enum verdic
     return body;
 }
 
+/* null: it passes, or there is none. */
+static void add_probe(struct json_object *object, const struct app_view *app)
+{
+    json_add_string(object, "probe_failure", app->probe_failure[0] ? app->probe_failure : NULL);
+}
+
 static struct json_object *new_app(const struct snapshot *snapshot, const struct app_view *app)
 {
     struct json_object *object = json_object_new_object();
@@ -94,6 +100,7 @@ static struct json_object *new_app(const struct snapshot *snapshot, const struct
     json_add_u64(object, "ready", app->ready);
     json_add_u64(object, "wanted", app->wanted);
     json_add_bool(object, "crash_loop", app->crash_loop);
+    add_probe(object, app);
     return object;
 }
 
@@ -118,6 +125,7 @@ static void update_app(struct health *health, const struct snapshot *snapshot, s
     json_add_u64(body, "ready", app->ready);
     json_add_u64(body, "wanted", app->wanted);
     json_add_bool(body, "crash_loop", app->crash_loop);
+    add_probe(body, app);
     text_copy(health->apps[i].name, sizeof(health->apps[i].name), app->name);
     prepare_json(&health->apps[i].response, body, verdict_app(snapshot, app));
 }

@@ -69,6 +69,7 @@ static struct json_object *app_json(const struct snapshot *snapshot, const struc
     json_add_u64(object, "wanted", app->wanted);
     json_add_u64(object, "ready", app->ready);
     json_add_bool(object, "crash_loop", app->crash_loop);
+    add_text_or_null(object, "probe_failure", app->probe_failure);
     json_add_u64(object, "restarts", app->restarts);
     json_add_u64(requests, "total", tally_requests(&app->total));
     for (size_t i = 0; i < SCOREBOARD_CLASSES; i++)

@@ -13,7 +13,8 @@ enum verdict verdict_app(const struct snapshot *snapshot, const struct app_view 
 {
     if (snapshot->node == NODE_DRAINING || app->ready == 0)
         return VERDICT_FAIL;
-    return app->crash_loop || app->ready < app->wanted ? VERDICT_DEGRADED : VERDICT_PASS;
+    return app->crash_loop || app->ready < app->wanted || app->probe_failure[0] ? VERDICT_DEGRADED
+                                                                                : VERDICT_PASS;
 }
 
 enum verdict verdict_node(const struct snapshot *snapshot)

@@ -5,6 +5,10 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/events.c agent/supervise/events.h \
 	agent/supervise/notify-message.c agent/supervise/notify-message.h \
 	agent/supervise/obituary.c agent/supervise/obituary.h \
+	agent/supervise/probe.c agent/supervise/probe.h \
+	agent/supervise/probe-client.c agent/supervise/probe-client.h \
+	agent/supervise/probed-stub.c \
+	agent/supervise/prober.c agent/supervise/prober.h \
 	agent/supervise/supervisor.c agent/supervise/supervisor.h \
 	agent/supervise/supervisor-slot.c agent/supervise/supervisor-slot.h \
 	agent/supervise/workers.c agent/supervise/workers.h
@@ -24,6 +28,8 @@ supervise_tests = \
 	tests/unit/test-events \
 	tests/unit/test-notify-message \
 	tests/unit/test-obituary \
+	tests/unit/test-probe \
+	tests/unit/test-probe-client \
 	tests/unit/test-supervisor \
 	tests/unit/test-supervisor-core \
 	tests/unit/test-supervisor-model
@@ -38,6 +44,10 @@ tests_unit_test_notify_message_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_notify_message_LDADD = $(supervise_test_ldadd)
 tests_unit_test_obituary_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_obituary_LDADD = $(supervise_test_ldadd)
+tests_unit_test_probe_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_probe_LDADD = $(supervise_test_ldadd)
+tests_unit_test_probe_client_CPPFLAGS = $(supervise_test_cppflags) $(SYSTEMD_CFLAGS)
+tests_unit_test_probe_client_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_supervisor_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_core_CPPFLAGS = $(supervise_test_cppflags)

@@ -29,11 +29,12 @@ static void take_line(struct notify_message *message, const char *line, size_t l
 {
     static const char status[] = "STATUS=";
 
-    /* The last two are known, and nothing follows from them. */
-    if (length == 0 || is(line, length, "STOPPING=1") || is(line, length, "WATCHDOG=1"))
+    if (length == 0 || is(line, length, "STOPPING=1")) /* known, and nothing follows from it */
         return;
     if (is(line, length, "READY=1"))
         message->ready = true;
+    else if (is(line, length, "WATCHDOG=1"))
+        message->watchdog = true;
     else if (length >= strlen(status) && memcmp(line, status, strlen(status)) == 0) {
         message->has_status = true;
         copy_status(message->status, sizeof(message->status), line + strlen(status),

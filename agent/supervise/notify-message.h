@@ -10,6 +10,7 @@
 
 struct notify_message {
     bool ready;
+    bool watchdog;
     bool has_status;
     char status[NOTIFY_STATUS_MAX + 1]; /* UTF-8 without control characters, cut to fit */
     unsigned unknown;                   /* assignments that we don't know */

@@ -39,7 +39,13 @@ const char *obituary_print(const struct obituary *obituary, char *text, size_t s
     const char *oom = obituary->oom ? " (out of memory)" : "";
 
     clock_format_duration(uptime, obituary->uptime_us);
-    if (not_started)
+    if (obituary->cause) {
+        struct obituary end = *obituary;
+        char how[128];
+
+        end.cause = NULL;
+        snprintf(text, size, "%s; %s", obituary->cause, obituary_print(&end, how, sizeof(how)));
+    } else if (not_started)
         snprintf(text, size, "could not be started: %s", not_started);
     else if (obituary->code == CLD_EXITED)
         snprintf(text, size, "exited with status %d%s after %s", obituary->status, oom, uptime);

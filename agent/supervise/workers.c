@@ -4,6 +4,7 @@
 
 #include "agent/supervise/notify-message.h"
 #include "agent/supervise/obituary.h"
+#include "agent/supervise/prober.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
@@ -33,11 +34,13 @@ struct workers {
     struct link *link;
     struct ledger *ledger;
     struct supervisor *supervisor;
+    struct prober *prober;
     struct workers_owner owner;
     uint64_t bad_notifications;
     struct early early[EARLY_MAX]; /* ring */
     unsigned n_early;              /* ever */
     bool synced;
+    char runtime_directory[CONFIG_STRING_MAX + 1];
     char cgroup_workers[256]; /* directory with a cgroup a worker; "" without cgroups */
 };
 
@@ -75,9 +78,11 @@ static void run(struct workers *workers)
     struct supervisor_action action;
     uint64_t next_us;
 
-    supervisor_run(workers->supervisor, clock_monotonic_us());
-    while (supervisor_next_action(workers->supervisor, &action))
-        carry_out(workers, &action);
+    do {
+        supervisor_run(workers->supervisor, clock_monotonic_us());
+        while (supervisor_next_action(workers->supervisor, &action))
+            carry_out(workers, &action);
+    } while (workers->synced && prober_update(workers->prober, clock_monotonic_us()));
     next_us = supervisor_next_us(workers->supervisor);
     if (next_us != SUPERVISOR_NEVER) {
         (void) sd_event_source_set_time(workers->timer, next_us);
@@ -92,6 +97,11 @@ static int workers_on_time(sd_event_source *source, uint64_t usec, void *userdat
 {
     run(userdata);
     return 0;
+}
+
+static void workers_on_probe(void *userdata)
+{
+    run(userdata);
 }
 
 /* --- what workers say ---------------------------------------------------------------------------
@@ -120,6 +130,8 @@ static void obey(struct workers *workers, unsigned app, unsigned slot,
         supervisor_on_status(workers->supervisor, app, slot, message->status);
     if (message->ready)
         supervisor_on_ready(workers->supervisor, app, slot, clock_monotonic_us());
+    if (message->watchdog)
+        prober_on_watchdog(workers->prober, app, slot, clock_monotonic_us());
 }
 
 /* A worker may be ready before the holder, which has only just forked it, has said so. */
@@ -284,6 +296,7 @@ static void on_slot(struct workers *workers, unsigned app, const struct hold_mes
             .status = message->exit_status,
             .oom = was_oom(workers, message->app, message->slot),
             .uptime_us = message->ended_at_us - started_at_us,
+            .cause = prober_cause(workers->prober, app, message->slot, message->serial),
         };
 
         workers->owner.on_worker_gone(app, message->slot, message->serial, take_fd,
@@ -373,7 +386,7 @@ static uint64_t workers_random(void *userdata)
 }
 
 int workers_new(struct workers **ret, sd_event *event, struct link *link, struct ledger *ledger,
-                int notify_fd, const struct workers_owner *owner)
+                int notify_fd, const char *runtime_directory, const struct workers_owner *owner)
 {
     CLEANUP(workers_freep) struct workers *workers = calloc(1, sizeof(*workers));
     int r;
@@ -384,8 +397,13 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
     workers->link = link;
     workers->ledger = ledger;
     workers->owner = *owner;
+    text_copy(workers->runtime_directory, sizeof(workers->runtime_directory), runtime_directory);
     find_cgroups(workers);
     r = supervisor_new(&workers->supervisor, ledger_slots(ledger), workers_random, workers);
+    if (r < 0)
+        return r;
+    r = prober_new(&workers->prober, event, link, ledger, workers->supervisor,
+                   workers->runtime_directory, workers_on_probe, workers);
     if (r < 0)
         return r;
     r = sd_event_add_io(event, &workers->notify, notify_fd, EPOLLIN, workers_on_notify, workers);
@@ -414,6 +432,7 @@ struct workers *workers_free(struct workers *workers)
         return NULL;
     sd_event_source_disable_unref(workers->timer);
     sd_event_source_disable_unref(workers->notify);
+    prober_free(workers->prober);
     supervisor_free(workers->supervisor);
     free(workers);
     return NULL;
@@ -441,6 +460,8 @@ int workers_configure(struct workers *workers, const struct config *config)
         } else if (name[0]) {
             supervisor_set_policy(workers->supervisor, app, NULL);
         }
+        if (prober_configure(workers->prober, app, c && c->enabled ? c : NULL) < 0)
+            log_error("no memory to probe %s, its workers are not asked", name);
     }
     if (workers->synced)
         run(workers);
@@ -487,6 +508,10 @@ void workers_view(const struct workers *workers, unsigned app, const struct conf
     view->ready = supervisor_count(supervisor, app, WORKER_READY);
     view->crash_loop = supervisor_crash_loop(supervisor, app);
     view->fed = config->scoreboard;
+    view->probe_failure[0] = '\0';
+    if (prober_app_failure(workers->prober, app))
+        text_copy(view->probe_failure, sizeof(view->probe_failure),
+                  prober_app_failure(workers->prober, app));
     view->restarts = 0;
     view->n_workers = 0;
     for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {

@@ -29,7 +29,7 @@ struct workers_owner {
 /* |notify_fd| is borrowed. Nothing is started before workers_configure() and the holder's SYNCED.
  */
 int workers_new(struct workers **ret, sd_event *event, struct link *link, struct ledger *ledger,
-                int notify_fd, const struct workers_owner *owner);
+                int notify_fd, const char *runtime_directory, const struct workers_owner *owner);
 struct workers *workers_free(struct workers *workers);
 DEFINE_CLEANUP(struct workers *, workers_free)
 

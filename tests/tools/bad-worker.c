@@ -23,6 +23,7 @@
 
 #define LISTENERS_FROM 3
 #define FLOOD_MESSAGES 10000
+#define GROWTH_BYTES   (64u * 1024 * 1024)
 #define OUTPUT_BYTES   (100u * 1024 * 1024)
 #define SCRIBBLE_MS    20 /* how often a scribbler writes again */
 
@@ -58,17 +59,33 @@ static void say(const char *text)
         exit(91);
 }
 
+static bool sick, grows; /* set by modes */
+
+static void grow(void)
+{
+    char *memory = malloc(GROWTH_BYTES);
+
+    if (memory)
+        memset(memory, 1, GROWTH_BYTES);
+}
+
 static void serve_one(int listener)
 {
-    static const char answer[] =
+    static const char good[] =
         "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbad\n";
+    static const char ill[] = "HTTP/1.1 503 Sick\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const char *answer = sick ? ill : good;
     char request[4096];
     int fd = accept(listener, NULL, NULL);
 
     if (fd < 0)
         return;
-    if (read(fd, request, sizeof(request)) > 0 && write(fd, answer, sizeof(answer) - 1) < 0)
+    ssize_t n = read(fd, request, sizeof(request) - 1);
+    if (n > 0 && write(fd, answer, strlen(answer)) < 0)
         perror("write");
+    request[n > 0 ? n : 0] = '\0';
+    if (grows && strncmp(request, "GET /grow", 9) == 0)
+        grow();
     close(fd);
 }
 
@@ -99,6 +116,12 @@ static void serve_ready(void)
     serve(NULL, 0);
 }
 
+/* Serves, and says nothing of it. */
+static void serve_unspoken(void)
+{
+    serve(NULL, 0);
+}
+
 /* --- modes ------------------------------------------------------------------------------------ */
 
 static void silent(void)
@@ -118,6 +141,58 @@ static void exit_unless_first(void)
     if (number_from("AGENTD_SLOT") != 1)
         exit_at_once();
     serve_ready();
+}
+
+/* Says WATCHDOG=1 a few times and then no more, serving on. */
+static void silent_watchdog(void)
+{
+    say("READY=1");
+    for (int i = 0; i < 5; i++) {
+        say("WATCHDOG=1");
+        usleep(100 * 1000);
+    }
+    serve(NULL, 0);
+}
+
+/* The same, and SIGABRT can't end it. */
+static void deaf_watchdog(void)
+{
+    signal(SIGABRT, SIG_IGN);
+    silent_watchdog();
+}
+
+/* All of its answers are 503. */
+static void serve_sick(void)
+{
+    sick = true;
+    serve_ready();
+}
+
+/* Takes 64 MiB once it was asked to by a request. */
+static void grow_when_asked(void)
+{
+    grows = true;
+    serve_ready();
+}
+
+/* Until it can make no more. */
+static void fork_bomb(void)
+{
+    unsigned n = 0;
+    char text[64];
+
+    while (n < 1000) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+            silent();
+        if (pid < 0)
+            break;
+        n++;
+    }
+    snprintf(text, sizeof(text), "STATUS=made %u\nREADY=1", n);
+    say(text);
+    serve(NULL, 0);
 }
 
 static void deaf(void)
@@ -371,6 +446,12 @@ int main(int argc, char **argv)
         {"exit", exit_at_once, NULL},
         {"exit-unless-first", exit_unless_first, NULL},
         {"deaf", deaf, NULL},
+        {"silent-watchdog", silent_watchdog, NULL},
+        {"deaf-watchdog", deaf_watchdog, NULL},
+        {"sick", serve_sick, NULL},
+        {"grow", grow_when_asked, NULL},
+        {"fork-bomb", fork_bomb, NULL},
+        {"unspoken", serve_unspoken, NULL},
         {"flood", flood, NULL},
         {"linger", pass_lingering, NULL},
         {"child-says-ready", child_says_ready, NULL},
