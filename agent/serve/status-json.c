@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <string.h>
 #include <syslog.h>
 
 static struct json_object *new_versioned(void)
@@ -250,7 +251,22 @@ struct json_object *metrics_json(const struct snapshot *snapshot, unsigned windo
 /* --- events -------------------------------------------------------------------------------------
  */
 
-static struct json_object *event_json(const struct event *event)
+/* Of a worker's log: what is no text for JSON has gone when it was taken. */
+static struct json_object *lines_json(const char *text)
+{
+    struct json_object *lines = json_object_new_array();
+
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+
+        json_object_array_add(lines, json_object_new_string_len(text, (int) length));
+        text += length + (text[length] == '\n');
+    }
+    return lines;
+}
+
+/* |detail|: NULL, none. */
+static struct json_object *event_json(const struct event *event, const char *detail)
 {
     struct json_object *object = json_object_new_object();
     char time[CLOCK_TEXT_MAX];
@@ -266,6 +282,8 @@ static struct json_object *event_json(const struct event *event)
     json_add(object, "slot", event->slot ? json_object_new_int64(event->slot) : NULL);
     json_add(object, "pid", event->pid ? json_object_new_int64(event->pid) : NULL);
     json_add_string(object, "text", event->text);
+    if (detail)
+        json_add(object, "lines", lines_json(detail));
     return object;
 }
 
@@ -274,6 +292,7 @@ struct json_object *events_json(const struct event_ring *ring, uint64_t since, s
     struct json_object *object = new_versioned(), *events = json_object_new_array();
     uint64_t last = ring->last_id, id = last >= limit ? MAX(since, last - limit) : since, lost = 0;
     struct event event;
+    char detail[EVENT_DETAIL_BYTES];
 
     /* Of those above |since|; what |limit| leaves out is not lost. */
     if (since > 0 && events_next(ring, since, &event))
@@ -281,7 +300,8 @@ struct json_object *events_json(const struct event_ring *ring, uint64_t since, s
     json_add_u64(object, "last_id", last);
     json_add_u64(object, "lost", lost);
     for (; events_next(ring, id, &event); id = event.id)
-        json_object_array_add(events, event_json(&event));
+        json_object_array_add(
+            events, event_json(&event, events_detail(ring, event.id, detail) ? detail : NULL));
     json_add(object, "events", events);
     return object;
 }

@@ -87,3 +87,27 @@ bool events_next(const struct event_ring *ring, uint64_t after, struct event *re
     }
     return false;
 }
+
+void events_attach(struct event_ring *ring, uint64_t id, const char *text)
+{
+    struct event_detail *detail = &ring->details[ring->n_details % EVENT_DETAILS_MAX];
+
+    detail->id = 0; /* as in events_add() */
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    text_copy(detail->text, sizeof(detail->text), text);
+    __atomic_signal_fence(__ATOMIC_RELEASE);
+    detail->id = id;
+    ring->n_details++;
+}
+
+bool events_detail(const struct event_ring *ring, uint64_t id, char text[EVENT_DETAIL_BYTES])
+{
+    for (size_t i = 0; id && i < EVENT_DETAILS_MAX; i++) {
+        if (ring->details[i].id != id)
+            continue;
+        memcpy(text, ring->details[i].text, EVENT_DETAIL_BYTES);
+        text[EVENT_DETAIL_BYTES - 1] = '\0';
+        return true;
+    }
+    return false;
+}

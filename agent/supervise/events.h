@@ -27,9 +27,20 @@ struct event {
     char text[168];
 };
 
+/* More of an event than fits its text: a dead worker's last lines. Kept for the last few. */
+#define EVENT_DETAILS_MAX  16
+#define EVENT_DETAIL_BYTES 4096
+
+struct event_detail {
+    uint64_t id; /* the event's; 0 = empty */
+    char text[EVENT_DETAIL_BYTES];
+};
+
 struct event_ring { /* shared memory; what is in it is checked when read */
     uint64_t last_id;
     struct event events[EVENTS_MAX];
+    uint64_t n_details; /* ever */
+    struct event_detail details[EVENT_DETAILS_MAX];
 };
 
 /* |event|: id and time are filled in here, strings are cut to size and freed of control characters.
@@ -39,3 +50,8 @@ void events_add(struct event_ring *ring, const struct event *event, uint64_t rea
 /* The first event with an id above |after|: copies it. false if there is none. Skips what was
  * overwritten or is torn. */
 bool events_next(const struct event_ring *ring, uint64_t after, struct event *ret);
+
+/* Lines, each with a newline, for the event |id|. */
+void events_attach(struct event_ring *ring, uint64_t id, const char *text);
+/* false if there are none, or no longer. */
+bool events_detail(const struct event_ring *ring, uint64_t id, char text[EVENT_DETAIL_BYTES]);

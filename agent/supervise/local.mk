@@ -3,6 +3,8 @@ noinst_LIBRARIES += agent/libsupervise.a
 agent_libsupervise_a_SOURCES = \
 	agent/supervise/actions.c agent/supervise/actions.h \
 	agent/supervise/events.c agent/supervise/events.h \
+	agent/supervise/last-words.c agent/supervise/last-words.h \
+	agent/supervise/limits.c agent/supervise/limits.h \
 	agent/supervise/notify-message.c agent/supervise/notify-message.h \
 	agent/supervise/obituary.c agent/supervise/obituary.h \
 	agent/supervise/probe.c agent/supervise/probe.h \
@@ -11,6 +13,7 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/prober.c agent/supervise/prober.h \
 	agent/supervise/supervisor.c agent/supervise/supervisor.h \
 	agent/supervise/supervisor-slot.c agent/supervise/supervisor-slot.h \
+	agent/supervise/worker-cgroups.c agent/supervise/worker-cgroups.h \
 	agent/supervise/workers.c agent/supervise/workers.h
 agent_libsupervise_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 
@@ -26,6 +29,8 @@ EXTRA_DIST += tests/unit/supervisor-cases.h tests/unit/supervisor-sim.h \
 if HAVE_CMOCKA
 supervise_tests = \
 	tests/unit/test-events \
+	tests/unit/test-last-words \
+	tests/unit/test-limits \
 	tests/unit/test-notify-message \
 	tests/unit/test-obituary \
 	tests/unit/test-probe \
@@ -40,6 +45,10 @@ supervise_test_ldadd = \
 	agent/libsupervise.a agent/libcore.a common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_events_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_events_LDADD = $(supervise_test_ldadd)
+tests_unit_test_last_words_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_last_words_LDADD = $(supervise_test_ldadd)
+tests_unit_test_limits_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_limits_LDADD = $(supervise_test_ldadd)
 tests_unit_test_notify_message_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_notify_message_LDADD = $(supervise_test_ldadd)
 tests_unit_test_obituary_CPPFLAGS = $(supervise_test_cppflags)

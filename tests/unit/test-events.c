@@ -152,6 +152,38 @@ static void test_garbage_memory(void **state)
     }
 }
 
+static void test_details(void **state)
+{
+    struct event_ring *ring = *state;
+    char text[EVENT_DETAIL_BYTES], large[2 * EVENT_DETAIL_BYTES];
+
+    assert_false(events_detail(ring, 0, text));
+    assert_false(events_detail(ring, 1, text));
+    for (unsigned n = 1; n <= EVENT_DETAILS_MAX + 1; n++) {
+        add(ring, n);
+        snprintf(text, sizeof(text), "line of %u\n", n);
+        events_attach(ring, ring->last_id, text);
+    }
+    assert_false(events_detail(ring, 1, text)); /* the oldest made room */
+    assert_true(events_detail(ring, 2, text));
+    assert_string_equal(text, "line of 2\n");
+    assert_true(events_detail(ring, EVENT_DETAILS_MAX + 1, text));
+
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    events_attach(ring, 99, large);
+    assert_true(events_detail(ring, 99, text));
+    assert_int_equal(strlen(text), EVENT_DETAIL_BYTES - 1);
+
+    /* Whatever stands in it: a number of another writer, a text without an end. */
+    memset(ring->details, 'y', sizeof(ring->details));
+    ring->n_details = UINT64_MAX;
+    assert_true(events_detail(ring, ring->details[0].id, text));
+    assert_int_equal(strlen(text), EVENT_DETAIL_BYTES - 1);
+    events_attach(ring, 7, "after\n");
+    assert_true(events_detail(ring, 7, text));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +193,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_control_characters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unterminated_strings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_garbage_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_details, setup, teardown),
     };
 
     log_set_level(LOG_EMERG); /* each event is a log line too */

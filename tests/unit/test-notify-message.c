@@ -20,10 +20,10 @@ static void test_good(void **state)
         {TEXT("READY=1\n"), {.ready = true}},
         {TEXT("\n\nREADY=1\n\n"), {.ready = true}},
         {TEXT("STOPPING=1"), {.ready = false}}, /* known: not counted */
-        {TEXT("WATCHDOG=1"), {.ready = false}},
+        {TEXT("WATCHDOG=1"), {.watchdog = true}},
         {TEXT("STOPPING=0\nWATCHDOG=trigger"), {.unknown = 2}},
         {TEXT("READY=1\nSTATUS=serving\nWATCHDOG=1"),
-         {.ready = true, .has_status = true, .status = "serving"}},
+         {.ready = true, .watchdog = true, .has_status = true, .status = "serving"}},
         {TEXT("STATUS="), {.has_status = true}},
         {TEXT("STATUS=a=b"), {.has_status = true, .status = "a=b"}},
         {TEXT("STATUS=one\nSTATUS=two"), {.has_status = true, .status = "two"}},
@@ -56,8 +56,9 @@ static void test_good(void **state)
         struct notify_message message;
 
         assert_int_equal(notify_message_parse(cases[i].data, cases[i].length, &message), 0);
-        if (message.ready != wanted->ready || message.has_status != wanted->has_status ||
-            message.unknown != wanted->unknown || strcmp(message.status, wanted->status) != 0)
+        if (message.ready != wanted->ready || message.watchdog != wanted->watchdog ||
+            message.has_status != wanted->has_status || message.unknown != wanted->unknown ||
+            strcmp(message.status, wanted->status) != 0)
             fail_msg("\"%s\": ready %d, status \"%s\", unknown %u", cases[i].data, message.ready,
                      message.status, message.unknown);
     }

@@ -43,6 +43,8 @@ static void test_print(void **state)
          "could not be started: 218/CAPABILITIES, capabilities could not be dropped"},
         {{CLD_EXITED, SPAWN_EXIT_CGROUP, false, 0},
          "could not be started: 219/CGROUP, its cgroup could not be entered"},
+        {{CLD_DUMPED, SIGABRT, false, 7500 * USEC_PER_SEC, "hung: no watchdog for 3600 s"},
+         "hung: no watchdog for 3600 s; dumped core on SIGABRT after 2 h 5 min"},
         {{CLD_KILLED, SPAWN_EXIT_EXEC, false, 0},
          "killed by SIGNAL of an unknown number after 0 ms"},
     };

@@ -65,6 +65,7 @@ static struct snapshot *make_snapshot(void)
     app->wanted = 2;
     app->ready = 1;
     app->crash_loop = true;
+    strcpy(app->probe_failure, "status 503");
     app->fed = true;
     app->restarts = 5;
     app->total.requests[SCOREBOARD_2XX] = 90;
@@ -101,8 +102,9 @@ static struct snapshot *make_snapshot(void)
 }
 
 #define APPS_TEXT                                                                                  \
-    "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"ready\":1,\"crash_loop\":true,\"restarts\":5,"   \
-    "\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"                       \
+    "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"ready\":1,\"crash_loop\":true,"                  \
+    "\"probe_failure\":\"status "                                                                  \
+    "503\",\"restarts\":5,\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"  \
     "\"requests_per_second\":12.3,\"latency_ms\":{\"p50\":1.500,\"p99\":20.250},\"workers\":["     \
     "{\"slot\":1,\"pid\":200,\"state\":\"ready\",\"since_s\":10,\"uptime_s\":15,\"restarts\":0,"   \
     "\"in_flight\":3,\"cpu_percent\":42.1,\"memory_bytes\":8192,\"requests\":60,"                  \
@@ -110,8 +112,8 @@ static struct snapshot *make_snapshot(void)
     "{\"slot\":2,\"pid\":0,\"state\":\"backoff\",\"since_s\":1,\"uptime_s\":0,\"restarts\":5,"     \
     "\"in_flight\":0,\"cpu_percent\":null,\"memory_bytes\":0,\"requests\":0,"                      \
     "\"last_exit\":\"killed by SIGKILL after 1 s\",\"status\":null}]},"                            \
-    "{\"name\":\"other\",\"wanted\":1,\"ready\":1,\"crash_loop\":false,\"restarts\":0,"            \
-    "\"requests\":null,\"requests_per_second\":null,"                                              \
+    "{\"name\":\"other\",\"wanted\":1,\"ready\":1,\"crash_loop\":false,"                           \
+    "\"probe_failure\":null,\"restarts\":0,\"requests\":null,\"requests_per_second\":null,"        \
     "\"latency_ms\":{\"p50\":null,\"p99\":null},\"workers\":[]}]"
 
 static void test_status(void **state)

@@ -7,6 +7,7 @@
 struct app_case {
     unsigned wanted, ready;
     bool crash_loop;
+    const char *probe_failure;
 };
 
 static struct snapshot *make(enum node_state node, const struct app_case *apps, size_t n_apps)
@@ -20,6 +21,7 @@ static struct snapshot *make(enum node_state node, const struct app_case *apps, 
         snapshot->apps[i].wanted = apps[i].wanted;
         snapshot->apps[i].ready = apps[i].ready;
         snapshot->apps[i].crash_loop = apps[i].crash_loop;
+        strcpy(snapshot->apps[i].probe_failure, apps[i].probe_failure ?: "");
     }
     return snapshot;
 }
@@ -36,6 +38,7 @@ static void test_app(void **state)
         {NODE_SERVING, {2, 1, false}, VERDICT_DEGRADED},
         {NODE_SERVING, {2, 2, true}, VERDICT_DEGRADED},
         {NODE_SERVING, {2, 1, true}, VERDICT_DEGRADED}, /* a loop beside ready workers */
+        {NODE_SERVING, {2, 2, false, "status 503"}, VERDICT_DEGRADED}, /* ends no node */
         {NODE_SERVING, {2, 0, false}, VERDICT_FAIL},
         {NODE_SERVING, {2, 0, true}, VERDICT_FAIL},
         {NODE_SERVING, {0, 0, false}, VERDICT_FAIL},
