@@ -143,6 +143,7 @@ static int agent_on_refresh(sd_event_source *source, void *userdata)
     struct agent *agent = userdata;
 
     take_snapshot(agent);
+    workers_check_limits(agent->workers, agent->config, agent->snapshot);
     health_update(agent->health, agent->snapshot);
     send_status(agent);
     finish_stop(agent);

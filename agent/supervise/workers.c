@@ -2,9 +2,12 @@
 /* See the header. */
 #include "agent/supervise/workers.h"
 
+#include "agent/supervise/last-words.h"
+#include "agent/supervise/limits.h"
 #include "agent/supervise/notify-message.h"
 #include "agent/supervise/obituary.h"
 #include "agent/supervise/prober.h"
+#include "agent/supervise/worker-cgroups.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
@@ -12,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,13 +40,28 @@ struct workers {
     struct supervisor *supervisor;
     struct prober *prober;
     struct workers_owner owner;
+    struct limits limits;
+    /* How far each slot's log file was when its last worker ended. */
+    uint64_t log_from[APPS_MAX][APP_SLOTS_MAX];
     uint64_t bad_notifications;
     struct early early[EARLY_MAX]; /* ring */
     unsigned n_early;              /* ever */
     bool synced;
     char runtime_directory[CONFIG_STRING_MAX + 1];
-    char cgroup_workers[256]; /* directory with a cgroup a worker; "" without cgroups */
+    struct worker_cgroups cgroups;
 };
+
+/* What it wrote at last goes to the event of its death, the newest; its successor begins behind. */
+static void take_last_words(struct workers *workers, unsigned app, unsigned slot, bool died)
+{
+    struct event_ring *ring = ledger_events(workers->ledger);
+    char path[sizeof(workers->runtime_directory) + APP_NAME_MAX + 32], text[EVENT_DETAIL_BYTES];
+
+    snprintf(path, sizeof(path), "%s/log/%s.%u.log", workers->runtime_directory,
+             ledger_app_name(workers->ledger, app), slot);
+    if (last_words_read(path, &workers->log_from[app][slot - 1], text) > 0 && died)
+        events_attach(ring, ring->last_id, text);
+}
 
 static void carry_out(struct workers *workers, const struct supervisor_action *action)
 {
@@ -68,6 +87,9 @@ static void carry_out(struct workers *workers, const struct supervisor_action *a
         text_copy(event.name, sizeof(event.name), supervisor_event_to_string(action->event));
         text_copy(event.text, sizeof(event.text), action->text);
         events_add(ledger_events(workers->ledger), &event, clock_realtime_us());
+        if (action->event == SUPERVISOR_EVENT_DIED || action->event == SUPERVISOR_EVENT_STOPPED)
+            take_last_words(workers, action->app, action->slot,
+                            action->event == SUPERVISOR_EVENT_DIED);
         break;
     }
 }
@@ -259,22 +281,6 @@ static int workers_on_notify(sd_event_source *source, int fd, uint32_t revents, 
 /* --- what the holder says -----------------------------------------------------------------------
  */
 
-/* Whether the kernel killed something in the worker's cgroup for want of memory. Each worker has a
- * new cgroup, so any count is its own. */
-static bool was_oom(const struct workers *workers, const char *app, unsigned slot)
-{
-    char path[sizeof(workers->cgroup_workers) + APP_NAME_MAX + 32], text[512];
-    const char *count;
-
-    if (!workers->cgroup_workers[0])
-        return false;
-    snprintf(path, sizeof(path), "%s/%s.%u/memory.events", workers->cgroup_workers, app, slot);
-    if (file_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
-        return false;
-    count = strstr(text, "\noom_kill ");
-    return count && strtoul(count + strlen("\noom_kill "), NULL, 10) > 0;
-}
-
 static void on_slot(struct workers *workers, unsigned app, const struct hold_message *message,
                     int take_fd)
 {
@@ -294,7 +300,7 @@ static void on_slot(struct workers *workers, unsigned app, const struct hold_mes
         struct obituary obituary = {
             .code = message->exit_code,
             .status = message->exit_status,
-            .oom = was_oom(workers, message->app, message->slot),
+            .oom = worker_cgroups_had_oom(&workers->cgroups, message->app, message->slot),
             .uptime_us = message->ended_at_us - started_at_us,
             .cause = prober_cause(workers->prober, app, message->slot, message->serial),
         };
@@ -360,26 +366,6 @@ void workers_on_message(struct workers *workers, const struct hold_message *mess
 /* --- life cycle ---------------------------------------------------------------------------------
  */
 
-/* The holder put us into <unit>/hold; workers are in <unit>/workers. */
-static void find_cgroups(struct workers *workers)
-{
-    char text[1024], *path, *end;
-
-    if (file_read_small(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) < 0)
-        return;
-    path = strncmp(text, "0::", 3) == 0 ? text + 3 : strstr(text, "\n0::");
-    if (!path)
-        return;
-    path += *path == '\n' ? strlen("\n0::") : 0;
-    path[strcspn(path, "\n")] = '\0';
-    end = strrchr(path, '/');
-    if (!end || strcmp(end, "/hold") != 0)
-        return;
-    *end = '\0';
-    snprintf(workers->cgroup_workers, sizeof(workers->cgroup_workers), "/sys/fs/cgroup%s/workers",
-             path);
-}
-
 static uint64_t workers_random(void *userdata)
 {
     return random_u64();
@@ -398,7 +384,7 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
     workers->ledger = ledger;
     workers->owner = *owner;
     text_copy(workers->runtime_directory, sizeof(workers->runtime_directory), runtime_directory);
-    find_cgroups(workers);
+    worker_cgroups_find(&workers->cgroups);
     r = supervisor_new(&workers->supervisor, ledger_slots(ledger), workers_random, workers);
     if (r < 0)
         return r;
@@ -479,6 +465,38 @@ int workers_restart(struct workers *workers, const char *name, unsigned slot)
         return n;
     }
     return -ENOENT;
+}
+
+static void check_limit(struct workers *workers, const struct app_view *app, uint64_t limit_bytes)
+{
+    struct event event = {.level = LOG_WARNING};
+    const struct worker_view *worker = NULL;
+
+    if (supervisor_restart_state(workers->supervisor, app->index, NULL) !=
+        SUPERVISOR_RESTART_RUNNING)
+        worker = limits_pick(&workers->limits, app, limit_bytes, clock_monotonic_us());
+    if (!worker || worker_cgroups_hold_memory(&workers->cgroups, app->name, worker->slot))
+        return;
+    event.slot = worker->slot;
+    event.pid = worker->pid;
+    text_copy(event.app, sizeof(event.app), app->name);
+    text_copy(event.name, sizeof(event.name), "worker-over-limit");
+    snprintf(event.text, sizeof(event.text),
+             "has %" PRIu64 " MiB of memory, over its limit of %" PRIu64 " MiB: is replaced",
+             worker->memory_bytes >> 20, limit_bytes >> 20);
+    events_add(ledger_events(workers->ledger), &event, clock_realtime_us());
+    (void) workers_restart(workers, app->name, worker->slot);
+}
+
+void workers_check_limits(struct workers *workers, const struct config *config,
+                          const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->n_apps && snapshot->node != NODE_DRAINING; i++) {
+        const struct config_app *app = config_find_app(config, snapshot->apps[i].name);
+
+        if (app && app->memory_max_mib > 0)
+            check_limit(workers, &snapshot->apps[i], (uint64_t) app->memory_max_mib << 20);
+    }
 }
 
 void workers_stop(struct workers *workers)

@@ -43,6 +43,10 @@ void workers_on_message(struct workers *workers, const struct hold_message *mess
 /* -ENOENT: no such app or slot, or nothing in it to restart; else how many will be replaced. slot 0
  * = all. */
 int workers_restart(struct workers *workers, const char *app, unsigned slot);
+/* Replaces workers that have more memory than memory_max, one at a time, where no control group
+ * holds them. Call it after each sample. */
+void workers_check_limits(struct workers *workers, const struct config *config,
+                          const struct snapshot *snapshot);
 void workers_stop(struct workers *workers);
 bool workers_is_stopped(const struct workers *workers);
 

@@ -12,7 +12,6 @@ import time
 
 import pytest
 
-from support import processes
 from support.daemon import free_port, wait_until
 
 QUICK = {"probe_interval": 1, "probe_timeout": 1, "probe_failures": 2}
@@ -228,3 +227,67 @@ def test_probe_of_the_app_recovers(agentd):
     wait_event(daemon, "app-probe-passed", "visitor-board")
     wait_until(lambda: daemon.health().json()["status"] == "pass", 10, "/health passes")
     assert {worker["pid"] for worker in daemon.workers()} == set(pids)
+
+
+# --- Limits, and what is left of a worker --------------------------------------------------------
+
+
+def test_worker_over_its_limit_is_replaced(plain_agentd, plain_build, load):
+    """Without control groups: one that grows is rolled away, and no request is lost by it."""
+    app = bad_app(plain_build, "grow", workers=2, memory_max=32)
+    daemon = plain_agentd({"apps": {"bad": app}})
+    wait_until(lambda: app_status(daemon, "bad")["ready"] == 2, what="both are ready")
+    before = {worker["pid"] for worker in app_status(daemon, "bad")["workers"]}
+    flow = load(port_of(app), duration_s=60, clients_kept=0, pause_s=0.01)
+    flow.wait_requests(50)
+    assert daemon.request(path="/grow", port=port_of(app)).status == 200
+    over = wait_event(daemon, "worker-over-limit", "bad")
+    assert over["pid"] in before and "over its limit of 32 MiB" in over["text"]
+    wait_event(daemon, "restart-done", "bad")
+    wait_until(lambda: over["pid"] not in [p.pid for p in daemon.family() if not p.zombie], 20, "it is gone")
+    flow.wait_requests(50)
+    flow.stop().assert_none_failed()
+    after = {worker["pid"] for worker in app_status(daemon, "bad")["workers"]}
+    assert len(after & before) == 1  # its sibling is the same
+    assert len(events(daemon, "worker-over-limit", "bad")) == 1
+    assert not events(daemon, "worker-died", "bad")
+
+
+def test_last_words_are_with_the_death(agentd, build):
+    daemon = agentd({"apps": {"bad": bad_app(build, "exit")}}, wait=False)
+    wait_event_of_started(daemon)
+    wait_event(daemon, "worker-died", "bad", count=2)
+    for died in events(daemon, "worker-died", "bad"):
+        assert died["lines"] == ["bad-worker: leaving at once"]  # its own, not its predecessors'
+    assert all("lines" not in event for event in events(daemon, "worker-started", "bad"))
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+def test_grandchildren_in_sessions_of_their_own(agentd, build, death):
+    """What a worker's children left, in whatever session, goes with it, and is reaped; others' stays."""
+    daemon = agentd({"apps": {"bad": bad_app(build, "grandchildren", workers=2)}})
+    wait_until(lambda: app_status(daemon, "bad")["ready"] == 2, what="both are ready")
+    first = app_status(daemon, "bad")["workers"][0]
+
+    def living(slot):
+        return {p.pid for p in daemon.family()
+                if p.name == "bad-worker" and not p.zombie and environment_slot(p.pid) == slot}
+
+    own = wait_until(lambda: len(living(first["slot"])) == 4 and living(first["slot"]), what="three descendants")
+    others = wait_until(lambda: len(living(3 - first["slot"])) == 4 and living(3 - first["slot"]), what="and three")
+    os.kill(first["pid"], death)
+    wait_until(lambda: not own & {p.pid for p in daemon.family() if not p.zombie}, 20, "they are gone")
+    wait_until(lambda: not [p for p in daemon.zombies() if p.ppid == daemon.pid], 20, "and reaped")
+    assert living(3 - first["slot"]) == others
+    assert daemon.stop() == 0
+    assert not [p for p in daemon.family() if not p.zombie]
+
+
+def environment_slot(pid):
+    """AGENTD_SLOT of a process, 0 for none."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            items = file.read().split(b"\0")
+    except OSError:
+        return 0
+    return int(next((item.partition(b"=")[2] for item in items if item.startswith(b"AGENTD_SLOT=")), 0))
