@@ -12,7 +12,7 @@ EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 	tests/integration/support/processes.py \
 	tests/integration/test_bad_config.py tests/integration/test_bad_workers.py tests/integration/test_control_permissions.py tests/integration/test_disk_full.py tests/integration/test_http_abuse.py
 EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \
-	tests/system/guest/container_tests.py tests/system/guest/runner.py \
+	tests/system/guest/container_tests.py tests/system/guest/greedy_worker.py tests/system/guest/runner.py \
 	tests/system/guest/unit.py tests/system/guest/vm_tests.py
 EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/go-peers.sh scripts/python-peers.sh scripts/requirements.sh \
 	tests/integration/requirements.txt \
@@ -35,7 +35,7 @@ tests_tools_delay_worker_SOURCES = tests/tools/delay-worker.c
 tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_delay_worker_LDADD = $(NET_LIBS)
 EXTRA_DIST += tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_numbers.py \
-	tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
+	tests/integration/test_probes.py tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
 	tests/integration/test_storms.py tests/integration/test_terminal.py
 # CloudWatch's stand-in, and what is published to it.
 EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/aws_signature.py \

@@ -59,12 +59,15 @@ static void say(const char *text)
         exit(91);
 }
 
-static bool sick, grows; /* set by modes */
+static bool sick, grows;              /* set by modes */
+static volatile sig_atomic_t leaving; /* SIGTERM, where leave_well() was called */
+static sigset_t waiting_mask;         /* in force between requests */
 
 static void grow(void)
 {
-    char *memory = malloc(GROWTH_BYTES);
+    static char *volatile memory; /* or the compiler would see that nobody reads it */
 
+    memory = malloc(GROWTH_BYTES);
     if (memory)
         memset(memory, 1, GROWTH_BYTES);
 }
@@ -89,7 +92,7 @@ static void serve_one(int listener)
     close(fd);
 }
 
-/* For ever; |work| is called each |work_ms| between requests. */
+/* For ever, unless in a mode that leaves well; |work| is called each |work_ms| between requests. */
 static void serve(void (*work)(void), int work_ms)
 {
     struct pollfd fds[8];
@@ -99,10 +102,11 @@ static void serve(void (*work)(void), int work_ms)
         n = 0;
     for (nfds_t i = 0; i < n; i++)
         fds[i] = (struct pollfd){.fd = LISTENERS_FROM + (int) i, .events = POLLIN};
-    for (;;) {
+    const struct timespec wait = {.tv_nsec = work_ms * 1000000L};
+    while (!leaving) {
         if (work)
             work();
-        if (poll(fds, n, work ? work_ms : -1) < 0)
+        if (ppoll(fds, n, work ? &wait : NULL, &waiting_mask) < 0)
             continue;
         for (nfds_t i = 0; i < n; i++)
             if (fds[i].revents & POLLIN)
@@ -168,11 +172,29 @@ static void serve_sick(void)
     serve_ready();
 }
 
+static void on_term(int number)
+{
+    leaving = 1;
+}
+
+/* SIGTERM is taken between requests only. */
+static void leave_well(void)
+{
+    sigset_t term;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    signal(SIGTERM, on_term);
+}
+
 /* Takes 64 MiB once it was asked to by a request. */
 static void grow_when_asked(void)
 {
     grows = true;
+    leave_well();
     serve_ready();
+    exit(0);
 }
 
 /* Until it can make no more. */
@@ -201,6 +223,7 @@ static void deaf(void)
 
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
+    waiting_mask = all;
     serve_ready();
 }
 
@@ -467,6 +490,7 @@ int main(int argc, char **argv)
         {"escapes", send_escapes, NULL},
     };
 
+    sigprocmask(SIG_BLOCK, NULL, &waiting_mask);
     for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
         if (strcmp(argv[1], modes[i].name) == 0) {
             if (modes[i].run)

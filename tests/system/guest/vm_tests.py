@@ -9,6 +9,7 @@ import json
 import re
 import signal
 import time
+from pathlib import Path
 
 from unit import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -240,6 +241,121 @@ def security():
     return [f"systemd-analyze security: {score}"]
 
 
+GREEDY = "/usr/lib/agentd-tests/greedy_worker.py"
+
+
+def greedy_config(mode, keys):
+    return (
+        "apps: { greedy: { listen = []; workers = 1; scoreboard = false; drain_timeout = 1; idle_timeout = 1; "
+        f'command = [ "/usr/bin/python3", "{GREEDY}", "{mode}" ]; user = "visitor-board"; {keys} }}; }};\n'
+    )
+
+
+class Greedy:
+    """The unit with one more app, `greedy`, within limits; it is ready and waits for SIGUSR1."""
+
+    def __init__(self, mode, keys):
+        self.extra = CONFIG_DIR / "90-greedy.conf"
+        self.text = greedy_config(mode, keys)
+
+    def __enter__(self):
+        self.extra.write_text(self.text)
+        fresh_start()
+        wait_until(lambda: self.worker()["state"] == "ready", 60, "the greedy worker is ready")
+        self.board, self.holder = workers(), holder()
+        return self
+
+    def __exit__(self, *error):
+        self.extra.unlink()
+        fresh_start()
+
+    @staticmethod
+    def worker():
+        app = next(app for app in status()["apps"] if app["name"] == "greedy")
+        return next(iter(app["workers"]), {"state": "none"})
+
+    def begin(self):
+        send(self.worker()["pid"], signal.SIGUSR1)
+
+    @staticmethod
+    def processes():
+        """Living ones, by their command."""
+        pids = []
+        for pid in named("python3"):
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if GREEDY.encode() in command:
+                pids.append(pid)
+        return pids
+
+    def events(self, name):
+        text = run("agentctl", "events", "--json", "--lines", "256").stdout
+        return [e for e in json.loads(text)["events"] if e["app"] == "greedy" and e["event"] == name]
+
+    def assert_others_untouched(self):
+        assert show("ActiveState") == "active" and holder() == self.holder
+        assert workers() == self.board
+        assert request()[0] == 200
+
+
+def limits_are_set():
+    """memory.max, memory.oom.group, cpu.weight and pids.max of a worker read back; others' have none."""
+    with Greedy("forks", "memory_max = 64; cpu_weight = 250; pids_max = 30;"):
+        group = CGROUP / "workers/greedy.1"
+        read = {name: (group / name).read_text().strip()
+                for name in ("memory.max", "memory.oom.group", "cpu.weight", "pids.max")}
+        assert read == {"memory.max": str(64 << 20), "memory.oom.group": "1", "cpu.weight": "250", "pids.max": "30"}
+        other = CGROUP / "workers/visitor-board.1"
+        assert (other / "memory.max").read_text().strip() == "max"
+        assert (other / "cpu.weight").read_text().strip() == "100"
+
+
+def out_of_memory_is_one_workers_end():
+    """a worker over memory.max is killed with its obituary; the unit and the others live on."""
+    with Greedy("memory", "memory_max = 64;") as greedy:
+        first = greedy.worker()["pid"]
+        greedy.begin()
+        died = wait_until(lambda: greedy.events("worker-died"), 120, "its death")[0]
+        assert died["pid"] == first
+        assert died["text"].startswith("killed by SIGKILL (out of memory) after "), died
+        wait_until(lambda: greedy.worker()["state"] == "ready", 60, "its successor is ready")
+        assert "(out of memory)" in greedy.worker()["last_exit"]
+        assert not greedy.events("worker-over-limit")  # the kernel held it
+        greedy.assert_others_untouched()
+        return [died["text"]]
+
+
+def fork_bomb_is_held():
+    """pids.max holds a fork bomb; all of it goes with its worker."""
+    with Greedy("forks", "pids_max = 30;") as greedy:
+        first = greedy.worker()["pid"]
+        greedy.begin()
+        said = wait_until(lambda: greedy.worker()["status"], 60, "it can make no more")
+        assert said == "made 29, then Resource temporarily unavailable", said
+        assert (CGROUP / "workers/greedy.1/pids.current").read_text().strip() == "30"
+        greedy.assert_others_untouched()
+        send(first, signal.SIGKILL)
+        wait_until(lambda: greedy.worker()["state"] == "ready" and greedy.worker()["pid"] != first, 60, "the next one")
+        wait_until(lambda: greedy.processes() == [greedy.worker()["pid"]], 60, "all others are gone")
+        greedy.assert_others_untouched()
+        return [said]
+
+
+def grandchildren_are_gone():
+    """what a worker started, in whatever session, ends with it."""
+    with Greedy("grandchildren", "") as greedy:
+        first = greedy.worker()["pid"]
+        greedy.begin()
+        wait_until(lambda: greedy.worker()["status"] == "made both", 60, "both are made")
+        wait_until(lambda: len(greedy.processes()) == 3, 60, "three processes")
+        send(first, signal.SIGKILL)
+        wait_until(lambda: greedy.worker()["state"] == "ready" and greedy.worker()["pid"] != first, 60, "the next one")
+        wait_until(lambda: greedy.processes() == [greedy.worker()["pid"]], 60, "all others are gone")
+        greedy.assert_others_untouched()
+
+
 def comes_back_after_reboot():
     """after a reboot the unit runs again and the board has its messages."""
     wait_until(lambda: show("ActiveState") == "active", 120, "agentd.service is active")
@@ -276,6 +392,10 @@ TESTS = [
     bad_configuration_spares_a_recovery,
     stop_under_load,
     low_port,
+    limits_are_set,
+    out_of_memory_is_one_workers_end,
+    fork_bomb_is_held,
+    grandchildren_are_gone,
     REBOOT,
     comes_back_after_reboot,
 ]
