@@ -3,6 +3,7 @@ noinst_LIBRARIES += agent/libsupervise.a
 agent_libsupervise_a_SOURCES = \
 	agent/supervise/actions.c agent/supervise/actions.h \
 	agent/supervise/events.c agent/supervise/events.h \
+	agent/supervise/journal-words.c agent/supervise/journal-words.h \
 	agent/supervise/last-words.c agent/supervise/last-words.h \
 	agent/supervise/limits.c agent/supervise/limits.h \
 	agent/supervise/notify-message.c agent/supervise/notify-message.h \

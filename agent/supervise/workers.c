@@ -2,6 +2,7 @@
 /* See the header. */
 #include "agent/supervise/workers.h"
 
+#include "agent/supervise/journal-words.h"
 #include "agent/supervise/last-words.h"
 #include "agent/supervise/limits.h"
 #include "agent/supervise/notify-message.h"
@@ -41,6 +42,7 @@ struct workers {
     struct prober *prober;
     struct workers_owner owner;
     struct limits limits;
+    struct journal_words *journal_words;
     /* How far each slot's log file was when its last worker ended. */
     uint64_t log_from[APPS_MAX][APP_SLOTS_MAX];
     uint64_t bad_notifications;
@@ -55,12 +57,20 @@ struct workers {
 static void take_last_words(struct workers *workers, unsigned app, unsigned slot, bool died)
 {
     struct event_ring *ring = ledger_events(workers->ledger);
+    const char *name = ledger_app_name(workers->ledger, app);
     char path[sizeof(workers->runtime_directory) + APP_NAME_MAX + 32], text[EVENT_DETAIL_BYTES];
+    uint64_t now_us = clock_monotonic_us(), age_us;
 
-    snprintf(path, sizeof(path), "%s/log/%s.%u.log", workers->runtime_directory,
-             ledger_app_name(workers->ledger, app), slot);
-    if (last_words_read(path, &workers->log_from[app][slot - 1], text) > 0 && died)
+    snprintf(path, sizeof(path), "%s/log/%s.%u.log", workers->runtime_directory, name, slot);
+    if (last_words_read(path, &workers->log_from[app][slot - 1], text) > 0 && died) {
         events_attach(ring, ring->last_id, text);
+    } else if (died && log_is_to_journal()) {
+        age_us =
+            now_us - MIN(supervisor_slot(workers->supervisor, app, slot)->started_at_us, now_us);
+        snprintf(path, sizeof(path), "%s.%u", name, slot);
+        journal_words_ask(workers->journal_words, path, clock_realtime_us() - age_us,
+                          ring->last_id);
+    }
 }
 
 static void carry_out(struct workers *workers, const struct supervisor_action *action)
@@ -392,6 +402,9 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
                    workers->runtime_directory, workers_on_probe, workers);
     if (r < 0)
         return r;
+    r = journal_words_new(&workers->journal_words, event, ledger_events(ledger));
+    if (r < 0)
+        return r;
     r = sd_event_add_io(event, &workers->notify, notify_fd, EPOLLIN, workers_on_notify, workers);
     if (r < 0)
         return r;
@@ -418,6 +431,7 @@ struct workers *workers_free(struct workers *workers)
         return NULL;
     sd_event_source_disable_unref(workers->timer);
     sd_event_source_disable_unref(workers->notify);
+    journal_words_free(workers->journal_words);
     prober_free(workers->prober);
     supervisor_free(workers->supervisor);
     free(workers);

@@ -110,7 +110,8 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          VERB_BIT(FOLLOW) | VERB_BIT(SINCE) | VERB_BIT(LINES), VERB_CODES_READ,                    \
          "show what happened: starts, deaths, restarts, changes",                                  \
          "Shows the newest events of a ring in memory, the oldest first, in UTC. "                 \
-         "With --follow it asks each second; with --json it then prints one object a line.")       \
+         "With --follow it asks each second; with --json it then prints one object a line. "       \
+         "With --json the newest deaths have what the worker wrote at last, as \"lines\".")        \
     VERB(LOGS, logs, "logs", "[APP[.SLOT]]", 0, 1, VERB_VALUE_TARGET,                              \
          VERB_BIT(FOLLOW) | VERB_BIT(LINES), VERB_CODES_READ,                                      \
          "show the log lines of agentd, of an app or of one worker",                               \

@@ -323,6 +323,9 @@ def out_of_memory_is_one_workers_end():
         wait_until(lambda: greedy.worker()["state"] == "ready", 60, "its successor is ready")
         assert "(out of memory)" in greedy.worker()["last_exit"]
         assert not greedy.events("worker-over-limit")  # the kernel held it
+        # its last words, read back from the journal
+        died = wait_until(lambda: [e for e in greedy.events("worker-died") if e.get("lines")], 60, "its last words")[0]
+        assert died["lines"] == ["greedy: wants all the memory"], died
         greedy.assert_others_untouched()
         return [died["text"]]
 
