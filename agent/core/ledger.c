@@ -22,6 +22,10 @@ struct ledger_memory {
     uint32_t in_force; /* 0 or 1: which accounts */
     char app_names[APPS_MAX][APP_NAME_MAX + 1];
     uint64_t drain_at_us;
+    uint64_t drained_at_us;
+    uint32_t reload_apps;
+    struct command_ring commands;
+    struct supervisor_roll rolls[APPS_MAX];
     struct ledger_publish publish;
     struct event_ring events;
     struct ledger_accounts accounts[2];
@@ -131,6 +135,7 @@ void ledger_forget_app(struct ledger *ledger, unsigned app)
         memset(&ledger->memory->accounts[copy].apps[app], 0,
                sizeof(ledger->memory->accounts[copy].apps[app]));
     memset(ledger->memory->slots[app], 0, sizeof(ledger->memory->slots[app]));
+    memset(&ledger->memory->rolls[app], 0, sizeof(ledger->memory->rolls[app]));
     memset(ledger->memory->app_names[app], 0, sizeof(ledger->memory->app_names[app]));
 }
 
@@ -142,6 +147,36 @@ uint64_t ledger_drain_at_us(const struct ledger *ledger)
 void ledger_set_drain_at_us(struct ledger *ledger, uint64_t at_us)
 {
     ledger->memory->drain_at_us = at_us;
+}
+
+uint64_t ledger_drained_at_us(const struct ledger *ledger)
+{
+    return ledger->memory->drained_at_us;
+}
+
+void ledger_set_drained_at_us(struct ledger *ledger, uint64_t at_us)
+{
+    ledger->memory->drained_at_us = at_us;
+}
+
+uint32_t ledger_reload_apps(const struct ledger *ledger)
+{
+    return ledger->memory->reload_apps;
+}
+
+void ledger_set_reload_apps(struct ledger *ledger, uint32_t apps)
+{
+    ledger->memory->reload_apps = apps;
+}
+
+struct command_ring *ledger_commands(struct ledger *ledger)
+{
+    return &ledger->memory->commands;
+}
+
+struct supervisor_roll *ledger_rolls(struct ledger *ledger)
+{
+    return ledger->memory->rolls;
 }
 
 struct ledger_publish *ledger_publish(struct ledger *ledger)

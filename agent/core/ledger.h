@@ -18,6 +18,20 @@
 
 struct ledger;
 
+#define COMMANDS_MAX 16 /* remembered; older ones are forgotten */
+
+/* A command that takes a while, so that `agentctl --wait` can ask how far it is. */
+struct command {
+    uint64_t token;
+    uint32_t core_pid;        /* 0, or the core that is to go: done when it has */
+    uint32_t rolls[APPS_MAX]; /* 0, or which roll of the app it waits for */
+};
+
+struct command_ring {
+    uint64_t n; /* ever */
+    struct command commands[COMMANDS_MAX];
+};
+
 /* What happened to windows, since the unit's start. */
 struct ledger_publish {
     uint64_t written, errors, ambiguous, dropped;
@@ -71,7 +85,17 @@ void ledger_forget_app(struct ledger *ledger, unsigned app);
 uint64_t ledger_drain_at_us(const struct ledger *ledger);
 void ledger_set_drain_at_us(struct ledger *ledger, uint64_t at_us);
 
+/* Since when the node is drained by hand (monotonic); 0: it is not. */
+uint64_t ledger_drained_at_us(const struct ledger *ledger);
+void ledger_set_drained_at_us(struct ledger *ledger, uint64_t at_us);
+/* Which apps (bits by index) a reload is to roll that was asked for and whose configuration has not
+ * come from the holder yet; 0: none is under way. */
+uint32_t ledger_reload_apps(const struct ledger *ledger);
+void ledger_set_reload_apps(struct ledger *ledger, uint32_t apps);
+
 /* Changed in place: each store leaves it sane. */
+struct command_ring *ledger_commands(struct ledger *ledger);
+struct supervisor_roll *ledger_rolls(struct ledger *ledger); /* [APPS_MAX] */
 struct ledger_publish *ledger_publish(struct ledger *ledger);
 
 struct event_ring *ledger_events(struct ledger *ledger);

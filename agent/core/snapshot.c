@@ -12,7 +12,7 @@ const char *worker_state_to_string(enum worker_state state)
 
 const char *node_state_to_string(enum node_state state)
 {
-    static const char *const names[NODE_STATES_] = {"starting", "serving", "draining"};
+    static const char *const names[NODE_STATES_] = {"starting", "serving", "drained", "draining"};
 
     return state < NODE_STATES_ ? names[state] : "unknown";
 }

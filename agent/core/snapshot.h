@@ -23,6 +23,7 @@ const char *worker_state_to_string(enum worker_state state);
 enum node_state { /* why /health says what it says */
                   NODE_STARTING,
                   NODE_SERVING,
+                  NODE_DRAINED,  /* taken out by hand; still serves */
                   NODE_DRAINING, /* asked to leave; still serves */
                   NODE_STATES_,
 };
@@ -35,6 +36,7 @@ struct worker_view {
     uint64_t since_us; /* monotonic, of this state */
     uint64_t started_at_us;
     unsigned restarts; /* of this slot since the unit's start */
+    unsigned generation;
     uint32_t in_flight;
     double cpu_percent;    /* of one CPU; NAN until two samples */
     uint64_t memory_bytes; /* RssAnon + RssShmem */
@@ -45,9 +47,14 @@ struct worker_view {
 
 struct app_view {
     char name[APP_NAME_MAX + 1];
-    unsigned index; /* the ledger's */
-    unsigned wanted;
+    unsigned index;      /* the ledger's */
+    unsigned wanted;     /* by hand or as configured */
+    unsigned configured; /* wanted by the configuration */
     unsigned ready;
+    unsigned generation; /* of what is started now */
+    bool rolling, roll_queued;
+    char roll_failed[160];  /* "" or why the last restart or reload was given up */
+    unsigned drain_kills;   /* drains that ended with SIGKILL */
     bool crash_loop;        /* a slot died 5 times in 60 s */
     bool fed;               /* has scoreboards, so request numbers mean something */
     char probe_failure[64]; /* of its own probe: "status 503"; "": none */
@@ -108,6 +115,7 @@ struct snapshot {
     uint64_t taken_realtime_us;
     char instance_id[CONFIG_STRING_MAX + 1];
     enum node_state node;
+    uint64_t drained_at_us; /* by hand; 0: it is not */
     int holder_pid, core_pid;
     unsigned core_starts; /* cores before this one */
     uint64_t unit_started_at_us;

@@ -15,25 +15,78 @@ static int refuse(char why[CONTROL_WHY_MAX], const char *text)
     return -EINVAL;
 }
 
-static int take_member(struct control_restart *restart, const char *key,
-                       const struct json_object *object, char why[CONTROL_WHY_MAX])
+/* What a body may have in all; a request allows some of it. */
+enum member { APP = 1 << 0, SLOT = 1 << 1, CORE = 1 << 2, WORKERS = 1 << 3 };
+
+struct members {
+    unsigned given; /* which */
+    char app[APP_NAME_MAX + 1];
+    unsigned slot, workers;
+    bool core;
+};
+
+static enum member find_member(const char *key)
+{
+    return strcmp(key, "app") == 0       ? APP
+           : strcmp(key, "slot") == 0    ? SLOT
+           : strcmp(key, "core") == 0    ? CORE
+           : strcmp(key, "workers") == 0 ? WORKERS
+                                         : 0;
+}
+
+static int take_member(struct members *members, enum member member,
+                       const struct json_object *object, const char *key, char why[CONTROL_WHY_MAX])
 {
     const char *text;
     int64_t number;
 
-    if (strcmp(key, "app") == 0) {
+    members->given |= member;
+    switch (member) {
+    case APP:
         if (json_get_string(object, key, &text) < 0 || text[0] == '\0' ||
-            !text_copy(restart->app, sizeof(restart->app), text))
+            !text_copy(members->app, sizeof(members->app), text))
             return refuse(why, "\"app\" must be the name of an app");
-    } else if (strcmp(key, "slot") == 0) {
+        break;
+    case SLOT:
         if (json_get_int64(object, key, &number) < 0 || number < 1 || number > APP_SLOTS_MAX)
             return refuse(why, "\"slot\" must be the number of a worker, from 1");
-        restart->slot = (unsigned) number;
-    } else if (strcmp(key, "core") == 0) {
-        if (json_get_bool(object, key, &restart->core) < 0)
+        members->slot = (unsigned) number;
+        break;
+    case CORE:
+        if (json_get_bool(object, key, &members->core) < 0)
             return refuse(why, "\"core\" must be true or false");
-    } else {
-        return refuse(why, "unknown member; allowed are \"app\", \"slot\" and \"core\"");
+        break;
+    case WORKERS:
+        if (json_get_int64(object, key, &number) < 0 || number < 0 || number > WORKERS_MAX)
+            return refuse(why, "\"workers\" must be a number from 0 to 64");
+        members->workers = (unsigned) number;
+        break;
+    }
+    return 0;
+}
+_Static_assert(WORKERS_MAX == 64, "the message says so");
+
+/* |unknown| is what to say of other members than |allowed|. */
+static int parse(const char *body, size_t length, unsigned allowed, const char *unknown,
+                 struct members *ret, char why[CONTROL_WHY_MAX])
+{
+    CLEANUP_JSON struct json_object *object = NULL;
+
+    *ret = (struct members){.given = 0};
+    if (length > 0 &&
+        (json_parse(body, length, &object) < 0 || !json_object_is_type(object, json_type_object)))
+        return refuse(why, "the body must be one JSON object");
+    if (!object)
+        return 0;
+    json_object_object_foreach(object, key, value)
+    {
+        enum member member = find_member(key);
+
+        (void) value;
+        if (!(member & allowed))
+            return refuse(why, unknown);
+        if (take_member(ret, member, object, key, why) < 0)
+            return -EINVAL;
     }
     return 0;
 }
@@ -41,25 +94,43 @@ static int take_member(struct control_restart *restart, const char *key,
 int control_parse_restart(const char *body, size_t length, struct control_restart *ret,
                           char why[CONTROL_WHY_MAX])
 {
-    CLEANUP_JSON struct json_object *object = NULL;
-    struct control_restart restart = {.core = false};
+    struct members members;
 
-    if (length > 0 &&
-        (json_parse(body, length, &object) < 0 || !json_object_is_type(object, json_type_object)))
-        return refuse(why, "the body must be one JSON object");
-    if (object) {
-        json_object_object_foreach(object, key, value)
-        {
-            (void) value;
-            if (take_member(&restart, key, object, why) < 0)
-                return -EINVAL;
-        }
-    }
-    if (restart.slot && !restart.app[0])
+    if (parse(body, length, APP | SLOT | CORE,
+              "unknown member; allowed are \"app\", \"slot\" and \"core\"", &members, why) < 0)
+        return -EINVAL;
+    if (members.slot && !members.app[0])
         return refuse(why, "\"slot\" goes with \"app\"");
-    if (restart.core && restart.app[0])
+    if (members.core && members.app[0])
         return refuse(why, "\"core\" goes without \"app\"");
-    *ret = restart;
+    *ret = (struct control_restart){.core = members.core, .slot = members.slot};
+    text_copy(ret->app, sizeof(ret->app), members.app);
+    return 0;
+}
+
+int control_parse_reload(const char *body, size_t length, char app[APP_NAME_MAX + 1],
+                         char why[CONTROL_WHY_MAX])
+{
+    struct members members;
+
+    if (parse(body, length, APP, "unknown member; allowed is \"app\"", &members, why) < 0)
+        return -EINVAL;
+    text_copy(app, APP_NAME_MAX + 1, members.app);
+    return 0;
+}
+
+int control_parse_scale(const char *body, size_t length, struct control_scale *ret,
+                        char why[CONTROL_WHY_MAX])
+{
+    struct members members;
+
+    if (parse(body, length, APP | WORKERS, "unknown member; allowed are \"app\" and \"workers\"",
+              &members, why) < 0)
+        return -EINVAL;
+    if (members.given != (APP | WORKERS))
+        return refuse(why, "\"app\" and \"workers\" are wanted, both");
+    ret->workers = members.workers;
+    text_copy(ret->app, sizeof(ret->app), members.app);
     return 0;
 }
 

@@ -23,6 +23,18 @@ struct control_restart {
 int control_parse_restart(const char *body, size_t length, struct control_restart *ret,
                           char why[CONTROL_WHY_MAX]);
 
+/* {"app": "NAME"}, {} or nothing; |app| is "" for all. As above. */
+int control_parse_reload(const char *body, size_t length, char app[APP_NAME_MAX + 1],
+                         char why[CONTROL_WHY_MAX]);
+
+struct control_scale {
+    char app[APP_NAME_MAX + 1];
+    unsigned workers;
+};
+/* {"app": "NAME", "workers": N}, both. As above. */
+int control_parse_scale(const char *body, size_t length, struct control_scale *ret,
+                        char why[CONTROL_WHY_MAX]);
+
 /* A whole unsigned number of a query, as in ?since=12. NULL gives |fallback|. 0 or -EINVAL. */
 int control_parse_number(const char *text, unsigned long long fallback, unsigned long long max,
                          unsigned long long *ret);

@@ -2,11 +2,11 @@
 /* See the header. */
 #include "agent/serve/control.h"
 
+#include "agent/serve/control-internal.h"
 #include "agent/serve/peer.h"
 #include "agent/serve/prometheus-server.h"
 #include "agent/serve/status-json.h"
 #include "common/base/log.h"
-#include "common/base/text.h"
 
 #include "config.h"
 
@@ -18,21 +18,12 @@
 #define CONTROL_IDLE_S          60u
 #define CONTROL_ANSWER_MAX      (4u * 1024 * 1024)
 #define EVENTS_DEFAULT          50u
-#define RESTART_PREFIX          "/v1/restart/"
 #define HIDDEN                  "(hidden)" /* instead of a variable's value */
-
-struct control {
-    struct http_server *server;
-    struct control_owner owner;
-    struct http_request *reloading; /* waits for the holder's word */
-    gid_t admin_group;              /* PEER_NO_GROUP: none */
-};
 
 /* --- answers ------------------------------------------------------------------------------------
  */
 
-static void respond_json(struct http_request *request, unsigned status,
-                         struct json_object *take_object)
+void control_respond(struct http_request *request, unsigned status, struct json_object *take_object)
 {
     CLEANUP_JSON struct json_object *object = take_object;
     struct buffer text;
@@ -45,15 +36,15 @@ static void respond_json(struct http_request *request, unsigned status,
     buffer_done(&text);
 }
 
-static void respond_error(struct http_request *request, unsigned status, const char *why)
+void control_respond_error(struct http_request *request, unsigned status, const char *why)
 {
     struct json_object *object = json_object_new_object();
 
     json_add_string(object, "error", why);
-    respond_json(request, status, object);
+    control_respond(request, status, object);
 }
 
-static struct json_object *new_answer(void)
+struct json_object *control_new_answer(void)
 {
     struct json_object *object = json_object_new_object();
 
@@ -62,7 +53,7 @@ static struct json_object *new_answer(void)
 }
 
 /* Whether the peer may change something; if not, it was answered. Both ways it is logged. */
-static bool may_change(struct control *control, struct http_request *request, const char *what)
+bool control_may_change(struct control *control, struct http_request *request, const char *what)
 {
     const struct config *config = control->owner.config(control->owner.userdata);
     char why[CONFIG_STRING_MAX + 120];
@@ -78,7 +69,7 @@ static bool may_change(struct control *control, struct http_request *request, co
              config->admin_group[0] ? " and members of group "
                                     : " (and the group in control.admin_group, which is not set)",
              config->admin_group);
-    respond_error(request, 403, why);
+    control_respond_error(request, 403, why);
     return false;
 }
 
@@ -89,7 +80,7 @@ static void on_status(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
 
-    respond_json(
+    control_respond(
         request, 200,
         status_json(owner->snapshot(owner->userdata), owner->log_directory(owner->userdata)));
 }
@@ -105,10 +96,10 @@ static void on_metrics(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
 
-    respond_json(request, 200,
-                 metrics_json(owner->snapshot(owner->userdata),
-                              owner->config(owner->userdata)->window_s,
-                              owner->statsd(owner->userdata)));
+    control_respond(request, 200,
+                    metrics_json(owner->snapshot(owner->userdata),
+                                 owner->config(owner->userdata)->window_s,
+                                 owner->statsd(owner->userdata)));
 }
 
 static void on_bodies(struct http_request *request, void *userdata)
@@ -122,11 +113,11 @@ static void on_bodies(struct http_request *request, void *userdata)
     r = owner->print_bodies(&text, owner->userdata);
     buffer_append_string(&text, "}\n");
     if (r == -EAGAIN)
-        respond_error(request, 409, "no window has closed yet: try again in a minute");
+        control_respond_error(request, 409, "no window has closed yet: try again in a minute");
     else if (r >= 0 && !text.failed)
         http_respond_bytes(request, 200, "application/json", text.data, text.length);
     else
-        respond_error(request, 503, "out of memory");
+        control_respond_error(request, 503, "out of memory");
     buffer_done(&text);
 }
 
@@ -145,10 +136,11 @@ static void on_events(struct http_request *request, void *userdata)
     if (control_parse_number(http_request_query(request, "since"), 0, UINT64_MAX, &since) < 0 ||
         control_parse_number(http_request_query(request, "limit"), EVENTS_DEFAULT, EVENTS_MAX,
                              &limit) < 0) {
-        respond_error(request, 400, "since must be the id of an event, limit 0 to 256");
+        control_respond_error(request, 400, "since must be the id of an event, limit 0 to 256");
         return;
     }
-    respond_json(request, 200, events_json(owner->events(owner->userdata), since, (size_t) limit));
+    control_respond(request, 200,
+                    events_json(owner->events(owner->userdata), since, (size_t) limit));
 }
 
 /* The values in the environment of apps, which may be passwords, as text that says nothing. False
@@ -198,123 +190,21 @@ static void on_config(struct http_request *request, void *userdata)
     buffer_init(&text, CONTROL_ANSWER_MAX);
     if (print_config(config, peer.may_change, &text) < 0) {
         buffer_done(&text);
-        respond_error(request, 500, "the configuration can't be printed");
+        control_respond_error(request, 500, "the configuration can't be printed");
         return;
     }
-    object = new_answer();
+    object = control_new_answer();
     json_add_string(object, "text", text.data);
     buffer_done(&text);
-    respond_json(request, 200, object);
+    control_respond(request, 200, object);
 }
 
 static void on_version(struct http_request *request, void *userdata)
 {
-    struct json_object *object = new_answer();
+    struct json_object *object = control_new_answer();
 
     json_add_string(object, "version", PACKAGE_VERSION);
-    respond_json(request, 200, object);
-}
-
-/* --- changing -----------------------------------------------------------------------------------
- */
-
-static void on_restart(struct http_request *request, void *userdata)
-{
-    struct control *control = userdata;
-    struct control_restart restart;
-    char why[CONTROL_WHY_MAX], what[APP_NAME_MAX + 64];
-    struct json_object *object;
-    uint64_t token;
-    size_t length;
-
-    const char *body = http_request_body(request, &length);
-    if (control_parse_restart(body, length, &restart, why) < 0) {
-        respond_error(request, 400, why);
-        return;
-    }
-    if (restart.slot)
-        snprintf(what, sizeof(what), "restart of %s.%u", restart.app, restart.slot);
-    else
-        snprintf(what, sizeof(what), "restart of %s",
-                 restart.core     ? "the core"
-                 : restart.app[0] ? restart.app
-                                  : "every app");
-    if (!may_change(control, request, what))
-        return;
-
-    int n = control->owner.restart(&restart, &token, control->owner.userdata);
-    if (n == -ENOENT) {
-        respond_error(request, 404, "no such app, or no worker in that slot");
-        return;
-    }
-    if (n < 0) {
-        respond_error(request, 409, "agentd is stopping");
-        return;
-    }
-    object = new_answer();
-    json_add_u64(object, "restarting", (uint64_t) n);
-    json_add_u64(object, "token", token);
-    respond_json(request, 202, object);
-}
-
-static void on_restart_progress(struct http_request *request, void *userdata)
-{
-    const struct control_owner *owner = &((struct control *) userdata)->owner;
-    enum control_progress progress;
-    struct json_object *object;
-    const char *why = NULL;
-    uint64_t token;
-
-    if (text_parse_u64(http_request_path(request) + strlen(RESTART_PREFIX), 0, UINT64_MAX, &token) <
-            0 ||
-        (progress = owner->restart_progress(token, &why, owner->userdata)) == CONTROL_UNKNOWN) {
-        respond_error(request, 404, "no such token");
-        return;
-    }
-    object = new_answer();
-    json_add_bool(object, "done", progress != CONTROL_RUNNING);
-    json_add_string(object, "failed", progress == CONTROL_FAILED ? why : NULL);
-    respond_json(request, 200, object);
-}
-
-static void on_reload_abort(struct http_request *request, void *context)
-{
-    struct control *control = context;
-
-    if (control->reloading == request)
-        control->reloading = NULL;
-}
-
-static void on_reload(struct http_request *request, void *userdata)
-{
-    struct control *control = userdata;
-    char why[CONFIG_ERROR_MAX] = "a reload is under way, or agentd is stopping";
-
-    if (!may_change(control, request, "reload of the configuration"))
-        return;
-    if (control->reloading ||
-        control->owner.reload(why, sizeof(why), control->owner.userdata) < 0) {
-        respond_error(request, 409, why);
-        return;
-    }
-    control->reloading = request;
-    http_request_suspend(request, on_reload_abort, control);
-}
-
-void control_reload_done(struct control *control, const char *error,
-                         struct json_object *take_changed, struct json_object *take_needs_restart)
-{
-    CLEANUP_JSON struct json_object *object = new_answer();
-    struct http_request *request = TAKE(control->reloading);
-
-    json_add(object, "changed", take_changed);
-    json_add(object, "needs_restart", take_needs_restart);
-    if (!request)
-        return; /* asked for by a signal, or its client is gone */
-    if (error)
-        respond_error(request, 409, error);
-    else
-        respond_json(request, 200, TAKE(object));
+    control_respond(request, 200, object);
 }
 
 /* --- life cycle ---------------------------------------------------------------------------------
@@ -329,9 +219,12 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/events", 0, on_events},
     {HTTP_GET, "/v1/config", 0, on_config},
     {HTTP_GET, "/v1/version", 0, on_version},
-    {HTTP_POST, "/v1/restart", CONTROL_BODY_MAX, on_restart},
-    {HTTP_GET, RESTART_PREFIX "*", 0, on_restart_progress},
-    {HTTP_POST, "/v1/reload", CONTROL_BODY_MAX, on_reload},
+    {HTTP_POST, "/v1/restart", CONTROL_BODY_MAX, control_on_restart},
+    {HTTP_GET, CONTROL_PROGRESS_PREFIX "*", 0, control_on_progress},
+    {HTTP_POST, "/v1/reload", CONTROL_BODY_MAX, control_on_reload},
+    {HTTP_POST, "/v1/scale", CONTROL_BODY_MAX, control_on_scale},
+    {HTTP_POST, "/v1/drain", CONTROL_BODY_MAX, control_on_drain},
+    {HTTP_POST, "/v1/undrain", CONTROL_BODY_MAX, control_on_undrain},
     {.path = NULL},
 };
 

@@ -8,9 +8,11 @@
  *   GET  /metrics                                          for Prometheus
  *   GET  /v1/events?since=ID&limit=N
  *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
- *   GET  /v1/restart/TOKEN                                 done or not, and why it failed
- *   POST /v1/reload                                        200 with what changed, or 409 with the
- * configuration's error
+ *   POST /v1/reload {"app"}                                200 with what changed, which rolls
+ * follow, and a token; 409 with the configuration's error
+ *   GET  /v1/restart/TOKEN                                 of both: done or not, and why it failed
+ *   POST /v1/scale {"app", "workers"}
+ *   POST /v1/drain /v1/undrain
  *
  * The socket's mode decides who may read; root, the agent's user and the admin group may change,
  * and only they see the values of apps.NAME.environment. Each change is logged with uid and pid.
@@ -43,10 +45,17 @@ struct control_owner {
     /* How many workers will be replaced (0 for the core), and a token; -ENOENT, or -EBUSY while the
      * node stops. */
     int (*restart)(const struct control_restart *restart, uint64_t *ret_token, void *userdata);
-    enum control_progress (*restart_progress)(uint64_t token, const char **ret_why, void *userdata);
-    /* Begins a reload, whose end control_reload_done() tells. 0, -EBUSY while one is under way or
-     * the node stops; -EINVAL with a line in |why| for a bad file. */
-    int (*reload)(char *why, size_t why_size, void *userdata);
+    /* *ret_why is the caller's to free, set when it failed. */
+    enum control_progress (*progress)(uint64_t token, char **ret_why, void *userdata);
+    /*
+     * Begins a reload of |app| ("": all), whose end control_reload_done() tells: 0, or 1 if it
+     * begins when the one under way ends. -ENOENT: there is no such app; -EINVAL with a line in
+     * |why| for a bad file; -EBUSY while the node stops, or with a line in |why|.
+     */
+    int (*reload)(const char *app, char *why, size_t why_size, void *userdata);
+    /* 0, -ENOENT or (both) -EBUSY while the node stops. */
+    int (*scale)(const char *app, unsigned wanted, unsigned *ret_before, void *userdata);
+    int (*drain)(bool drain, bool *ret_changed, void *userdata);
     void *userdata;
 };
 
@@ -59,6 +68,7 @@ void control_take_config(struct control *control);
 
 int control_listen(struct control *control, int listen_fd);
 
-/* A reload has ended. |error| NULL: well; the lists are arrays of keys, taken. */
+/* A reload's configuration is in force (|error| NULL; its rolls may go on), or is not.
+ * |take_answer| is what who asked for it gets. */
 void control_reload_done(struct control *control, const char *error,
-                         struct json_object *take_changed, struct json_object *take_needs_restart);
+                         struct json_object *take_answer);

@@ -74,14 +74,19 @@ static void prepare(struct http_response **response, unsigned status, const char
     *response = fresh;
 }
 
-static struct json_object *new_body(const struct snapshot *snapshot, enum verdict verdict)
+/* Of |app|, or (NULL) of the node. */
+static struct json_object *new_body(const struct snapshot *snapshot, const struct app_view *app,
+                                    enum verdict verdict)
 {
     struct json_object *body = json_object_new_object();
+    char reason[APP_NAME_MAX + 64];
 
     json_add_bool(body, "ok", verdict != VERDICT_FAIL);
     json_add_string(body, "status", verdict_to_string(verdict));
     json_add_string(body, "instanceId", snapshot->instance_id);
     json_add_string(body, "state", node_state_to_string(snapshot->node));
+    if (verdict == VERDICT_FAIL)
+        json_add_string(body, "reason", verdict_reason(snapshot, app, reason, sizeof(reason)));
     return body;
 }
 
@@ -120,7 +125,7 @@ static void prepare_json(struct http_response **response, const struct json_obje
 static void update_app(struct health *health, const struct snapshot *snapshot, size_t i)
 {
     const struct app_view *app = &snapshot->apps[i];
-    CLEANUP_JSON struct json_object *body = new_body(snapshot, verdict_app(snapshot, app));
+    CLEANUP_JSON struct json_object *body = new_body(snapshot, app, verdict_app(snapshot, app));
 
     json_add_u64(body, "ready", app->ready);
     json_add_u64(body, "wanted", app->wanted);
@@ -133,7 +138,7 @@ static void update_app(struct health *health, const struct snapshot *snapshot, s
 void health_update(struct health *health, const struct snapshot *snapshot)
 {
     enum verdict verdict = verdict_node(snapshot);
-    CLEANUP_JSON struct json_object *body = new_body(snapshot, verdict);
+    CLEANUP_JSON struct json_object *body = new_body(snapshot, NULL, verdict);
     struct json_object *apps = json_object_new_array();
     const char *text;
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += agent/libserve.a
 agent_libserve_a_SOURCES = \
+	agent/serve/control-changes.c agent/serve/control-internal.h \
 	agent/serve/control-request.c agent/serve/control-request.h \
 	agent/serve/control.c agent/serve/control.h \
 	agent/serve/health.c agent/serve/health.h \
@@ -18,6 +19,7 @@ EXTRA_DIST += \
 	tests/data/fuzz/control/escapes \
 	tests/data/fuzz/control/nested \
 	tests/data/fuzz/control/number \
+	tests/data/fuzz/control/scale \
 	tests/data/fuzz/control/slot \
 	tests/data/fuzz/control/unknown
 

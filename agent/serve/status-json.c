@@ -51,6 +51,7 @@ static struct json_object *worker_json(const struct snapshot *snapshot,
     json_add_u64(object, "since_s", age_s(snapshot, worker->since_us));
     json_add_u64(object, "uptime_s", worker->pid ? age_s(snapshot, worker->started_at_us) : 0);
     json_add_u64(object, "restarts", worker->restarts);
+    json_add_u64(object, "generation", worker->generation);
     json_add_u64(object, "in_flight", worker->in_flight);
     add_number(object, "cpu_percent", worker->cpu_percent, 1);
     json_add_u64(object, "memory_bytes", worker->memory_bytes);
@@ -68,10 +69,16 @@ static struct json_object *app_json(const struct snapshot *snapshot, const struc
 
     json_add_string(object, "name", app->name);
     json_add_u64(object, "wanted", app->wanted);
+    json_add_bool(object, "scaled", app->wanted != app->configured);
     json_add_u64(object, "ready", app->ready);
     json_add_bool(object, "crash_loop", app->crash_loop);
     add_text_or_null(object, "probe_failure", app->probe_failure);
     json_add_u64(object, "restarts", app->restarts);
+    json_add_u64(object, "drain_kills", app->drain_kills);
+    json_add_u64(object, "generation", app->generation);
+    json_add_bool(object, "rolling", app->rolling);
+    json_add_bool(object, "roll_queued", app->roll_queued);
+    add_text_or_null(object, "roll_failed", app->roll_failed);
     json_add_u64(requests, "total", tally_requests(&app->total));
     for (size_t i = 0; i < SCOREBOARD_CLASSES; i++)
         json_add_u64(requests, classes[i], app->total.requests[i]);
@@ -158,12 +165,18 @@ struct json_object *status_json(const struct snapshot *snapshot, const char *log
     struct json_object *object = new_versioned(), *holder = json_object_new_object();
     struct json_object *core = json_object_new_object(), *apps = json_object_new_array();
     enum verdict verdict = verdict_node(snapshot);
+    char reason[APP_NAME_MAX + 64];
 
     json_add_string(object, "instance_id", snapshot->instance_id);
     json_add_string(object, "version", PACKAGE_VERSION);
     json_add_string(object, "state", node_state_to_string(snapshot->node));
+    json_add(object, "drained_s",
+             snapshot->drained_at_us
+                 ? json_object_new_int64((int64_t) age_s(snapshot, snapshot->drained_at_us))
+                 : NULL);
     json_add_bool(object, "healthy", verdict != VERDICT_FAIL);
     json_add_string(object, "status", verdict_to_string(verdict));
+    json_add_string(object, "reason", verdict_reason(snapshot, NULL, reason, sizeof(reason)));
     json_add_u64(object, "uptime_s", age_s(snapshot, snapshot->unit_started_at_us));
     json_add_u64(holder, "pid", (uint64_t) snapshot->holder_pid);
     json_add(object, "holder", holder);

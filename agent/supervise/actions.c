@@ -24,6 +24,10 @@ static const struct {
     [SUPERVISOR_EVENT_STABLE] = {"crash-loop-over", LOG_NOTICE},
     [SUPERVISOR_EVENT_RESTART_DONE] = {"restart-done", LOG_NOTICE},
     [SUPERVISOR_EVENT_RESTART_FAILED] = {"restart-failed", LOG_ERR},
+    [SUPERVISOR_EVENT_RELOADING] = {"reload-started", LOG_INFO},
+    [SUPERVISOR_EVENT_RELOAD_DONE] = {"reload-done", LOG_NOTICE},
+    [SUPERVISOR_EVENT_RELOAD_FAILED] = {"reload-failed", LOG_ERR},
+    [SUPERVISOR_EVENT_SCALED] = {"scaled", LOG_NOTICE},
 };
 
 const char *supervisor_event_to_string(enum supervisor_event event)

@@ -21,12 +21,16 @@ enum supervisor_event {
     SUPERVISOR_EVENT_DRAINING,
     SUPERVISOR_EVENT_STOPPED,
     SUPERVISOR_EVENT_DIED,
-    SUPERVISOR_EVENT_LATE, /* not ready, or not drained, in time */
+    SUPERVISOR_EVENT_LATE, /* not ready, not past its probe or not drained, in time */
     SUPERVISOR_EVENT_REFUSED,
     SUPERVISOR_EVENT_CRASH_LOOP,
     SUPERVISOR_EVENT_STABLE, /* a crash loop is over */
     SUPERVISOR_EVENT_RESTART_DONE,
     SUPERVISOR_EVENT_RESTART_FAILED,
+    SUPERVISOR_EVENT_RELOADING,
+    SUPERVISOR_EVENT_RELOAD_DONE,
+    SUPERVISOR_EVENT_RELOAD_FAILED,
+    SUPERVISOR_EVENT_SCALED,
     SUPERVISOR_EVENTS_,
 };
 /* "worker-started", ...: the EVENT= field of the journal. */

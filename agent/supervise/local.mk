@@ -10,9 +10,11 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/obituary.c agent/supervise/obituary.h \
 	agent/supervise/probe.c agent/supervise/probe.h \
 	agent/supervise/probe-client.c agent/supervise/probe-client.h \
-	agent/supervise/probed-stub.c \
 	agent/supervise/prober.c agent/supervise/prober.h \
 	agent/supervise/supervisor.c agent/supervise/supervisor.h \
+	agent/supervise/supervisor-internal.h \
+	agent/supervise/supervisor-roll.c agent/supervise/supervisor-roll.h \
+	agent/supervise/supervisor-run.c \
 	agent/supervise/supervisor-slot.c agent/supervise/supervisor-slot.h \
 	agent/supervise/worker-cgroups.c agent/supervise/worker-cgroups.h \
 	agent/supervise/workers.c agent/supervise/workers.h
@@ -38,7 +40,8 @@ supervise_tests = \
 	tests/unit/test-probe-client \
 	tests/unit/test-supervisor \
 	tests/unit/test-supervisor-core \
-	tests/unit/test-supervisor-model
+	tests/unit/test-supervisor-model \
+	tests/unit/test-supervisor-roll
 check_PROGRAMS += $(supervise_tests)
 TESTS += $(supervise_tests)
 supervise_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
@@ -64,6 +67,8 @@ tests_unit_test_supervisor_core_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_supervisor_core_LDADD = $(supervise_test_ldadd)
 tests_unit_test_supervisor_model_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_supervisor_model_LDADD = $(supervise_test_ldadd)
+tests_unit_test_supervisor_roll_CPPFLAGS = $(supervise_test_cppflags)
+tests_unit_test_supervisor_roll_LDADD = $(supervise_test_ldadd)
 endif
 
 if ENABLE_FUZZ

@@ -17,7 +17,7 @@ void supervisor_slot_put_right(struct supervisor_slot *slot)
         *slot = (struct supervisor_slot){.state = WORKER_STOPPED};
     slot->last_exit[sizeof(slot->last_exit) - 1] = '\0';
     slot->status[sizeof(slot->status) - 1] = '\0';
-    slot->surge = slot->replace = slot->dead = false;
+    slot->dead = false;
     slot->pid = 0;
 }
 
@@ -45,6 +45,8 @@ void supervisor_slot_set_state(struct supervisor_slot *slot, enum worker_state s
         slot->serial = 0;
         slot->replace = slot->surge = false;
     }
+    if (state != WORKER_READY && state != WORKER_DRAINING)
+        slot->passed = false;
 }
 
 void supervisor_slot_forget_troubles(struct supervisor_slot *slot)

@@ -22,13 +22,15 @@ struct supervisor_slot {
     uint64_t deadline_us; /* of the state: readiness, drain, backoff's end; 0 = none */
     uint64_t deaths_us[SUPERVISOR_LOOP_DEATHS]; /* ring */
     int32_t pid;
-    uint32_t state;    /* enum worker_state */
-    uint32_t attempt;  /* unstable deaths in a row */
-    uint32_t restarts; /* starts after a death */
-    uint32_t n_deaths; /* ever; index into the ring */
+    uint32_t state;      /* enum worker_state */
+    uint32_t attempt;    /* unstable deaths in a row */
+    uint32_t restarts;   /* starts after a death */
+    uint32_t n_deaths;   /* ever; index into the ring */
+    uint32_t generation; /* of its worker: the app's when it was started */
     bool crash_loop;
-    bool replace;   /* a restart wants another worker in its place */
-    bool surge;     /* started by a restart, not yet ready */
+    bool replace;   /* an old worker: a roll wants another in its place */
+    bool surge;     /* started by a roll, of no use yet */
+    bool passed;    /* its probe has passed */
     bool kill_sent; /* SIGKILL is under way */
     bool term_sent; /* SIGTERM is */
     bool dead;      /* its worker has ended, the holder was asked to release the slot */

@@ -10,16 +10,17 @@
  * the longest wait, for ever. Every kind of failure (exit, not ready in time, refused start) counts
  * alike.
  *
- * A restart replaces ready workers one by one: a new one first, and when that is ready an old one
- * drains. A new one that fails ends the restart and the old ones stay.
+ * Restarts and reloads are rolls (supervisor-roll.h): one new worker first, and when that serves an
+ * old one drains. A new one that fails ends the roll and the other workers stay.
  *
- * The slots' memory is the caller's (the ledger), plain values, so that a new core goes on where
- * the old one was.
+ * The memory of slots and rolls is the caller's (the ledger), plain values, so that a new core goes
+ * on where the old one was, also in the middle of a roll.
  */
 #pragma once
 
 #include "agent/core/snapshot.h"
 #include "agent/supervise/actions.h"
+#include "agent/supervise/supervisor-roll.h"
 #include "agent/supervise/supervisor-slot.h"
 
 #define SUPERVISOR_KILL_GRACE_US                                                                   \
@@ -33,20 +34,16 @@ struct supervisor_policy { /* of one app */
     uint64_t ready_timeout_us;
     uint64_t
         drain_timeout_us; /* the longer of both drain deadlines; then the grace, then SIGKILL */
-};
-
-enum supervisor_restart {
-    SUPERVISOR_RESTART_RUNNING,
-    SUPERVISOR_RESTART_DONE,
-    SUPERVISOR_RESTART_FAILED
+    bool probed;          /* a worker is of use only when supervisor_on_probed() has said so */
 };
 
 struct supervisor;
 
-/* |slots|: borrowed, [APPS_MAX][APP_SLOTS_MAX]; what they say is checked and put right. |random|
- * gives 64 uniform bits. */
+/* |slots|: borrowed, [APPS_MAX][APP_SLOTS_MAX], as |rolls|; what they say is checked and put right.
+ * |random| gives 64 uniform bits. */
 int supervisor_new(struct supervisor **ret, struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX],
-                   uint64_t (*random)(void *userdata), void *userdata);
+                   struct supervisor_roll rolls[APPS_MAX], uint64_t (*random)(void *userdata),
+                   void *userdata);
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 DEFINE_CLEANUP(struct supervisor *, supervisor_free)
 
@@ -75,7 +72,11 @@ void supervisor_on_synced(struct supervisor *supervisor, uint64_t now_us);
 /* The worker said READY=1; STATUS=. */
 void supervisor_on_ready(struct supervisor *supervisor, unsigned app, unsigned slot,
                          uint64_t now_us);
-/* Its probe has passed for the first time or again, or has failed for good. */
+/*
+ * A probe of a ready worker has passed or failed; matters only until the first one that passes,
+ * which must come within the time to become ready. Failing it ends a roll at once, and the new
+ * worker.
+ */
 void supervisor_on_probed(struct supervisor *supervisor, unsigned app, unsigned slot, bool passed,
                           uint64_t now_us);
 void supervisor_on_status(struct supervisor *supervisor, unsigned app, unsigned slot,
@@ -87,9 +88,17 @@ void supervisor_on_status(struct supervisor *supervisor, unsigned app, unsigned 
 /* Replaces one slot's worker (slot > 0) or all of the app. Returns how many will be replaced, or
  * -ENOENT. */
 int supervisor_restart(struct supervisor *supervisor, unsigned app, unsigned slot, uint64_t now_us);
-/* How the app's last restart stands; *ret_why is set (borrowed) when it failed. */
-enum supervisor_restart supervisor_restart_state(const struct supervisor *supervisor, unsigned app,
-                                                 const char **ret_why);
+/* What is started from now on is of another generation. */
+void supervisor_renew(struct supervisor *supervisor, unsigned app);
+/* Rolls all workers of older generations, after the roll that is under way. Returns the number of
+ * the roll that does it: several calls meanwhile share one. */
+uint32_t supervisor_reload(struct supervisor *supervisor, unsigned app, uint64_t now_us);
+const struct supervisor_roll *supervisor_roll(const struct supervisor *supervisor, unsigned app);
+/* How many workers are wanted by hand, 0 to WORKERS_MAX; -1: as the policy says. */
+void supervisor_scale(struct supervisor *supervisor, unsigned app, int wanted);
+unsigned supervisor_wanted(const struct supervisor *supervisor, unsigned app);
+/* The memory is of workers that are all gone: no roll is under way, and nothing is scaled. */
+void supervisor_forget_rolls(struct supervisor *supervisor);
 
 /* Drains everything, for good. */
 void supervisor_stop(struct supervisor *supervisor);

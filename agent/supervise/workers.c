@@ -395,7 +395,8 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
     workers->owner = *owner;
     text_copy(workers->runtime_directory, sizeof(workers->runtime_directory), runtime_directory);
     worker_cgroups_find(&workers->cgroups);
-    r = supervisor_new(&workers->supervisor, ledger_slots(ledger), workers_random, workers);
+    r = supervisor_new(&workers->supervisor, ledger_slots(ledger), ledger_rolls(ledger),
+                       workers_random, workers);
     if (r < 0)
         return r;
     r = prober_new(&workers->prober, event, link, ledger, workers->supervisor,
@@ -438,7 +439,16 @@ struct workers *workers_free(struct workers *workers)
     return NULL;
 }
 
-int workers_configure(struct workers *workers, const struct config *config)
+static const struct config_app *configured(const struct workers *workers,
+                                           const struct config *config, unsigned app)
+{
+    const char *name = ledger_app_name(workers->ledger, app);
+    const struct config_app *c = name[0] ? config_find_app(config, name) : NULL;
+
+    return c && c->enabled ? c : NULL;
+}
+
+static int set_policies(struct workers *workers, const struct config *config)
 {
     int r = 0;
 
@@ -446,45 +456,83 @@ int workers_configure(struct workers *workers, const struct config *config)
         if (config->apps[i].enabled && ledger_app(workers->ledger, config->apps[i].name) < 0)
             r = -ENOSPC;
     for (unsigned app = 0; app < APPS_MAX; app++) {
-        const char *name = ledger_app_name(workers->ledger, app);
-        const struct config_app *c = name[0] ? config_find_app(config, name) : NULL;
+        const struct config_app *c = configured(workers, config, app);
 
-        if (c && c->enabled) {
+        if (c) {
             struct supervisor_policy policy = {
                 .wanted = c->workers,
                 .ready_timeout_us = c->ready_timeout_s * USEC_PER_SEC,
                 .drain_timeout_us = config_app_drain_s(c) * USEC_PER_SEC,
+                .probed = c->probe == CONFIG_PROBE_PRIVATE,
             };
 
             supervisor_set_policy(workers->supervisor, app, &policy);
-        } else if (name[0]) {
+        } else if (ledger_app_name(workers->ledger, app)[0]) {
             supervisor_set_policy(workers->supervisor, app, NULL);
         }
         if (prober_configure(workers->prober, app, c && c->enabled ? c : NULL) < 0)
-            log_error("no memory to probe %s, its workers are not asked", name);
+            log_error("no memory to probe %s, its workers are not asked", c->name);
+    }
+    return r;
+}
+
+int workers_configure(struct workers *workers, const struct config *config)
+{
+    int r = set_policies(workers, config);
+
+    if (workers->synced)
+        run(workers);
+    return r;
+}
+
+int workers_reload(struct workers *workers, const struct config *config, uint32_t apps,
+                   uint32_t ret_rolls[APPS_MAX])
+{
+    int r = set_policies(workers, config);
+    uint64_t now_us = clock_monotonic_us();
+
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        ret_rolls[app] = 0;
+        if (!configured(workers, config, app))
+            continue;
+        supervisor_renew(workers->supervisor, app);
+        if (!(apps & UINT32_C(1) << app))
+            continue;
+        supervisor_scale(workers->supervisor, app, -1);
+        ret_rolls[app] = supervisor_reload(workers->supervisor, app, now_us);
     }
     if (workers->synced)
         run(workers);
     return r;
 }
 
-int workers_restart(struct workers *workers, const char *name, unsigned slot)
+int workers_restart(struct workers *workers, unsigned app, unsigned slot, uint32_t *ret_roll)
 {
-    for (unsigned app = 0; app < APPS_MAX; app++) {
-        if (strcmp(ledger_app_name(workers->ledger, app), name) != 0)
-            continue;
-        int n = supervisor_restart(workers->supervisor, app, slot, clock_monotonic_us());
-        if (n > 0)
-            run(workers);
+    int n = supervisor_restart(workers->supervisor, app, slot, clock_monotonic_us());
+
+    if (n < 0)
         return n;
-    }
-    return -ENOENT;
+    *ret_roll = supervisor_roll(workers->supervisor, app)->number;
+    run(workers);
+    return n;
+}
+
+void workers_scale(struct workers *workers, unsigned app, unsigned wanted)
+{
+    supervisor_scale(workers->supervisor, app, (int) wanted);
+    run(workers);
+}
+
+void workers_begin_anew(struct workers *workers)
+{
+    supervisor_forget_rolls(workers->supervisor);
 }
 
 static void check_limit(struct workers *workers, const struct app_view *app, uint64_t limit_bytes)
 {
     struct event event = {.level = LOG_WARNING};
     const struct worker_view *worker = NULL;
+    uint32_t roll;
 
     if (supervisor_restart_state(workers->supervisor, app->index, NULL) !=
         SUPERVISOR_RESTART_RUNNING)
@@ -499,7 +547,7 @@ static void check_limit(struct workers *workers, const struct app_view *app, uin
              "has %" PRIu64 " MiB of memory, over its limit of %" PRIu64 " MiB: is replaced",
              worker->memory_bytes >> 20, limit_bytes >> 20);
     events_add(ledger_events(workers->ledger), &event, clock_realtime_us());
-    (void) workers_restart(workers, app->name, worker->slot);
+    (void) workers_restart(workers, app->index, worker->slot, &roll);
 }
 
 void workers_check_limits(struct workers *workers, const struct config *config,
@@ -533,10 +581,12 @@ void workers_view(const struct workers *workers, unsigned app, const struct conf
                   struct app_view *view)
 {
     const struct supervisor *supervisor = workers->supervisor;
+    const struct supervisor_roll *roll = supervisor_roll(supervisor, app);
 
     text_copy(view->name, sizeof(view->name), config->name);
     view->index = app;
-    view->wanted = config->workers;
+    view->wanted = supervisor_wanted(supervisor, app);
+    view->configured = config->workers;
     view->ready = supervisor_count(supervisor, app, WORKER_READY);
     view->crash_loop = supervisor_crash_loop(supervisor, app);
     view->fed = config->scoreboard;
@@ -545,6 +595,12 @@ void workers_view(const struct workers *workers, unsigned app, const struct conf
         text_copy(view->probe_failure, sizeof(view->probe_failure),
                   prober_app_failure(workers->prober, app));
     view->restarts = 0;
+    view->generation = roll->generation;
+    view->rolling = roll->state == SUPERVISOR_RESTART_RUNNING;
+    view->roll_queued = roll->queued;
+    view->drain_kills = roll->drain_kills;
+    text_copy(view->roll_failed, sizeof(view->roll_failed),
+              roll->state == SUPERVISOR_RESTART_FAILED ? roll->why : "");
     view->n_workers = 0;
     for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {
         const struct supervisor_slot *slot = supervisor_slot(supervisor, app, number);
@@ -560,6 +616,7 @@ void workers_view(const struct workers *workers, unsigned app, const struct conf
             .since_us = slot->since_us,
             .started_at_us = slot->started_at_us,
             .restarts = slot->restarts,
+            .generation = slot->generation,
         };
         text_copy(worker->last_exit, sizeof(worker->last_exit), slot->last_exit);
         text_copy(worker->status, sizeof(worker->status), slot->status);

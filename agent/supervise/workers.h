@@ -36,13 +36,21 @@ DEFINE_CLEANUP(struct workers *, workers_free)
 /* Takes numbers and time-outs; apps that are gone or disabled are drained. 0, or -ENOSPC: the
  * newest apps found no place, the others go on. */
 int workers_configure(struct workers *workers, const struct config *config);
+/* The same for a new configuration, and replaces the workers of |apps| (bits by the ledger's
+ * index), which are then again as many as it says. ret_rolls[app]: which roll does it, or 0. */
+int workers_reload(struct workers *workers, const struct config *config, uint32_t apps,
+                   uint32_t ret_rolls[APPS_MAX]);
 
 /* SLOT, SYNCED and REFUSED of the holder. Takes |take_fd|. */
 void workers_on_message(struct workers *workers, const struct hold_message *message, int take_fd);
 
-/* -ENOENT: no such app or slot, or nothing in it to restart; else how many will be replaced. slot 0
- * = all. */
-int workers_restart(struct workers *workers, const char *app, unsigned slot);
+/* -ENOENT: no such slot, or nothing in it to restart; else how many will be replaced, by which
+ * roll. slot 0 = all. */
+int workers_restart(struct workers *workers, unsigned app, unsigned slot, uint32_t *ret_roll);
+/* Until the app's next reload. */
+void workers_scale(struct workers *workers, unsigned app, unsigned wanted);
+/* agentd itself was restarted: rolls and numbers asked for by hand are of the past. */
+void workers_begin_anew(struct workers *workers);
 /* Replaces workers that have more memory than memory_max, one at a time, where no control group
  * holds them. Call it after each sample. */
 void workers_check_limits(struct workers *workers, const struct config *config,

@@ -8,6 +8,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void parse_others(const char *body, size_t size)
+{
+    struct control_scale scale;
+    char app[APP_NAME_MAX + 1], why[CONTROL_WHY_MAX] = "";
+
+    if (control_parse_reload(body, size, app, why) < 0 ? why[0] == '\0'
+                                                       : strnlen(app, sizeof(app)) == sizeof(app))
+        abort();
+    why[0] = '\0';
+    if (control_parse_scale(body, size, &scale, why) < 0
+            ? why[0] == '\0'
+            : scale.workers > WORKERS_MAX || !scale.app[0] ||
+                  strnlen(scale.app, sizeof(scale.app)) == sizeof(scale.app))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct control_restart restart;
@@ -15,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size > CONTROL_BODY_MAX)
         return 0;
+    parse_others((const char *) data, size);
     if (control_parse_restart((const char *) data, size, &restart, why) < 0) {
         if (why[0] == '\0')
             abort();

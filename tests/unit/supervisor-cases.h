@@ -39,7 +39,7 @@ static inline struct sim *begin(void **state, unsigned wanted)
 
 static inline enum supervisor_restart restart_state(const struct sim *sim)
 {
-    return supervisor_restart_state(sim->supervisor, APP, NULL);
+    return supervisor_roll(sim->supervisor, APP)->state;
 }
 
 /* How long the slot waits in backoff. */

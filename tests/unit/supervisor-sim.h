@@ -31,15 +31,18 @@ struct sim_worker { /* what the holder has in a slot */
 struct sim {
     struct supervisor *supervisor;
     struct supervisor_slot (*slots)[APP_SLOTS_MAX]; /* outlives a core, as the ledger does */
+    struct supervisor_roll rolls[APPS_MAX];         /* so do these */
     struct sim_worker workers[SIM_APPS][APP_SLOTS_MAX];
     struct supervisor_policy policies[SIM_APPS];
     uint64_t now_us, seed, last_serial;
     struct supervisor_action requests[SIM_REQUESTS_MAX]; /* sent, not yet read by the holder */
     size_t n_requests;
+    bool stopping;
     bool slow_holder;   /* requests wait for sim_deliver() */
     unsigned refuse;    /* so many STARTs to come */
     bool ignores_terms; /* workers go on after SIGTERM */
     unsigned starts, dead, released;
+    unsigned ready_deaths; /* of those that were neither starting nor told to go */
     unsigned events[SUPERVISOR_EVENTS_];
     char last_text[160]; /* of the last event */
 };
@@ -92,6 +95,7 @@ static inline void sim_end_worker(struct sim *sim, unsigned app, unsigned number
     assert_int_equal(worker->state, SIM_RUNNING);
     worker->state = SIM_DEAD;
     sim->dead++;
+    sim->ready_deaths += sim->slots[app][number - 1].state == WORKER_READY;
     if (sim->supervisor)
         supervisor_on_dead(sim->supervisor, app, number, worker->serial, how, sim->now_us);
 }
@@ -220,8 +224,10 @@ static inline void sim_advance(struct sim *sim, uint64_t by_us)
 
 static inline void sim_want(struct sim *sim, unsigned app, unsigned wanted)
 {
-    sim->policies[app] = (struct supervisor_policy){
-        .wanted = wanted, .ready_timeout_us = 30 * SIM_SECOND, .drain_timeout_us = 60 * SIM_SECOND};
+    sim->policies[app] = (struct supervisor_policy){.wanted = wanted,
+                                                    .ready_timeout_us = 30 * SIM_SECOND,
+                                                    .drain_timeout_us = 60 * SIM_SECOND,
+                                                    .probed = sim->policies[app].probed};
     supervisor_set_policy(sim->supervisor, app, &sim->policies[app]);
 }
 
@@ -232,6 +238,15 @@ static inline void sim_say_ready(struct sim *sim, unsigned app, unsigned number)
 
     if (worker->state == SIM_RUNNING && sim_slot(sim, app, number)->pid == worker->pid)
         supervisor_on_ready(sim->supervisor, app, number, sim->now_us);
+}
+
+/* Its probe's first verdict. */
+static inline void sim_probe(struct sim *sim, unsigned app, unsigned number, bool passed)
+{
+    const struct sim_worker *worker = sim_worker(sim, app, number);
+
+    if (worker->state == SIM_RUNNING && sim_slot(sim, app, number)->pid == worker->pid)
+        supervisor_on_probed(sim->supervisor, app, number, passed, sim->now_us);
 }
 
 /* All that run and are not yet say it, and what follows from it, to the end. */
@@ -267,7 +282,7 @@ static inline void sim_lose_core(struct sim *sim)
 /* A new core over the same memory: policies, then what the holder has. */
 static inline void sim_new_core(struct sim *sim)
 {
-    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim_random, sim), 0);
+    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim->rolls, sim_random, sim), 0);
     for (unsigned app = 0; app < SIM_APPS; app++)
         supervisor_set_policy(sim->supervisor, app, &sim->policies[app]);
     for (unsigned app = 0; app < SIM_APPS; app++)
@@ -292,7 +307,7 @@ static inline void sim_init(struct sim *sim, uint64_t seed)
     *sim = (struct sim){.now_us = SIM_BEGIN_US, .seed = seed};
     sim->slots = calloc(APPS_MAX, sizeof(*sim->slots));
     assert_non_null(sim->slots);
-    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim_random, sim), 0);
+    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim->rolls, sim_random, sim), 0);
     supervisor_on_synced(sim->supervisor, sim->now_us);
 }
 

@@ -137,13 +137,55 @@ static void test_number(void **state)
     }
 }
 
+static void test_reload(void **state)
+{
+    char app[APP_NAME_MAX + 1], why[CONTROL_WHY_MAX];
+    static const char *const bad[] = {"[]", "{\"app\":\"\"}", "{\"app\":\"a\",\"slot\":1}",
+                                      "{\"core\":true}", "{\"apps\":\"a\"}"};
+
+    assert_int_equal(control_parse_reload("", 0, app, why), 0);
+    assert_string_equal(app, "");
+    assert_int_equal(control_parse_reload("{\"app\":\"web\"}", 13, app, why), 0);
+    assert_string_equal(app, "web");
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(control_parse_reload(bad[i], strlen(bad[i]), app, why), -EINVAL);
+}
+
+static void test_scale(void **state)
+{
+    static const struct {
+        const char *body, *why; /* a part of it, or NULL */
+        unsigned workers;
+    } cases[] = {
+        {"{\"app\":\"web\",\"workers\":0}", NULL, 0},
+        {"{\"workers\":64,\"app\":\"web\"}", NULL, WORKERS_MAX},
+        {"{\"app\":\"web\",\"workers\":65}", "from 0 to 64", 0},
+        {"{\"app\":\"web\",\"workers\":-1}", "from 0 to 64", 0},
+        {"{\"app\":\"web\",\"workers\":1.5}", "from 0 to 64", 0},
+        {"{\"app\":\"web\",\"workers\":\"2\"}", "from 0 to 64", 0},
+        {"{\"app\":\"web\"}", "both", 0},
+        {"{\"workers\":2}", "both", 0},
+        {"", "both", 0},
+        {"{\"app\":\"web\",\"slot\":1,\"workers\":2}", "unknown member", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char why[CONTROL_WHY_MAX] = "";
+        struct control_scale scale;
+        int r = control_parse_scale(cases[i].body, strlen(cases[i].body), &scale, why);
+
+        if (cases[i].why
+                ? r != -EINVAL || !strstr(why, cases[i].why)
+                : r < 0 || scale.workers != cases[i].workers || strcmp(scale.app, "web") != 0)
+            fail_msg("%s: %d, %s", cases[i].body, r, why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_number),
+        cmocka_unit_test(test_good),   cmocka_unit_test(test_bad),    cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_number), cmocka_unit_test(test_reload), cmocka_unit_test(test_scale),
     };
 
     return cmocka_run_group_tests_name("control-request", tests, NULL, NULL);

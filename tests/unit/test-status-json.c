@@ -63,7 +63,11 @@ static struct snapshot *make_snapshot(void)
     app = &snapshot->apps[0];
     strcpy(app->name, "board");
     app->wanted = 2;
+    app->configured = 4;
     app->ready = 1;
+    app->generation = 4;
+    app->drain_kills = 1;
+    strcpy(app->roll_failed, "worker 3: no");
     app->crash_loop = true;
     strcpy(app->probe_failure, "status 503");
     app->fed = true;
@@ -85,6 +89,7 @@ static struct snapshot *make_snapshot(void)
                                            .cpu_percent = 42.06,
                                            .memory_bytes = 8192,
                                            .requests = 60,
+                                           .generation = 3,
                                            .status = "serving"};
     app->workers[1] = (struct worker_view){.slot = 2,
                                            .state = WORKER_BACKOFF,
@@ -95,25 +100,31 @@ static struct snapshot *make_snapshot(void)
                                            .last_exit = "killed by SIGKILL after 1 s"};
     app = &snapshot->apps[1];
     strcpy(app->name, "other");
-    app->wanted = 1;
+    app->wanted = app->configured = 1;
     app->ready = 1;
+    app->rolling = app->roll_queued = true;
     app->p50_ms = app->p99_ms = (double) NAN;
     return snapshot;
 }
 
 #define APPS_TEXT                                                                                  \
-    "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"ready\":1,\"crash_loop\":true,"                  \
-    "\"probe_failure\":\"status "                                                                  \
-    "503\",\"restarts\":5,\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"  \
+    "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"scaled\":true,\"ready\":1,\"crash_loop\":true,"  \
+    "\"restarts\":5,\"drain_kills\":1,\"generation\":4,\"rolling\":false,\"roll_queued\":false,"   \
+    "\"roll_failed\":\"worker 3: no\","                                                            \
+    "\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"                       \
     "\"requests_per_second\":12.3,\"latency_ms\":{\"p50\":1.500,\"p99\":20.250},\"workers\":["     \
     "{\"slot\":1,\"pid\":200,\"state\":\"ready\",\"since_s\":10,\"uptime_s\":15,\"restarts\":0,"   \
+    "\"generation\":3,"                                                                            \
     "\"in_flight\":3,\"cpu_percent\":42.1,\"memory_bytes\":8192,\"requests\":60,"                  \
     "\"last_exit\":null,\"status\":\"serving\"},"                                                  \
     "{\"slot\":2,\"pid\":0,\"state\":\"backoff\",\"since_s\":1,\"uptime_s\":0,\"restarts\":5,"     \
+    "\"generation\":0,"                                                                            \
     "\"in_flight\":0,\"cpu_percent\":null,\"memory_bytes\":0,\"requests\":0,"                      \
     "\"last_exit\":\"killed by SIGKILL after 1 s\",\"status\":null}]},"                            \
-    "{\"name\":\"other\",\"wanted\":1,\"ready\":1,\"crash_loop\":false,"                           \
-    "\"probe_failure\":null,\"restarts\":0,\"requests\":null,\"requests_per_second\":null,"        \
+    "{\"name\":\"other\",\"wanted\":1,\"scaled\":false,\"ready\":1,\"crash_loop\":false,"          \
+    "\"restarts\":0,\"drain_kills\":0,\"generation\":0,\"rolling\":true,\"roll_queued\":true,"     \
+    "\"roll_failed\":null,"                                                                        \
+    "\"requests\":null,\"requests_per_second\":null,"                                              \
     "\"latency_ms\":{\"p50\":null,\"p99\":null},\"workers\":[]}]"
 
 static void test_status(void **state)
@@ -122,8 +133,9 @@ static void test_status(void **state)
 
     check(status_json(snapshot, "/run/agentd/log"),
           "{\"schema_version\":1,\"instance_id\":\"i-0123456789abcdef0\","
-          "\"version\":\"" PACKAGE_VERSION "\",\"state\":\"serving\",\"healthy\":true,"
-          "\"status\":\"degraded\",\"uptime_s\":990,\"holder\":{\"pid\":100},"
+          "\"version\":\"" PACKAGE_VERSION
+          "\",\"state\":\"serving\",\"drained_s\":null,\"healthy\":true,"
+          "\"status\":\"degraded\",\"reason\":null,\"uptime_s\":990,\"holder\":{\"pid\":100},"
           "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},"
           "\"log_directory\":\"/run/agentd/log\"," APPS_TEXT
           ",\"publish\":{\"sink\":\"file\",\"target\":\"/var/lib/agentd/metrics.jsonl\","
@@ -143,8 +155,10 @@ static void test_status_of_a_failing_node(void **state)
     snapshot->unit_started_at_us = 2000 * USEC_PER_SEC; /* not yet: no huge age */
     check(status_json(snapshot, NULL),
           "{\"schema_version\":1,\"instance_id\":\"i-0123456789abcdef0\","
-          "\"version\":\"" PACKAGE_VERSION "\",\"state\":\"draining\",\"healthy\":false,"
-          "\"status\":\"fail\",\"uptime_s\":0,\"holder\":{\"pid\":100},"
+          "\"version\":\"" PACKAGE_VERSION
+          "\",\"state\":\"draining\",\"drained_s\":null,\"healthy\":false,"
+          "\"status\":\"fail\",\"reason\":\"agentd is "
+          "stopping\",\"uptime_s\":0,\"holder\":{\"pid\":100},"
           "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},\"log_directory\":null,\"apps\":[],"
           "\"publish\":{\"sink\":\"none\",\"target\":null,\"windows_written\":0,\"errors\":3,"
           "\"last_success\":null,\"last_error\":\"can't write \\\"x\\\"\"},"

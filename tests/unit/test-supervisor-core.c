@@ -207,7 +207,7 @@ static void test_workers_of_an_unknown_app_end(void **state)
     struct sim *sim = begin(state, 1);
 
     sim_lose_core(sim);
-    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim_random, sim), 0);
+    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim->rolls, sim_random, sim), 0);
     supervisor_on_running(sim->supervisor, APP, 1, sim_worker(sim, APP, 1)->serial,
                           sim_worker(sim, APP, 1)->pid, sim->now_us, sim->now_us);
     supervisor_on_synced(sim->supervisor, sim->now_us);

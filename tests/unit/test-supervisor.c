@@ -30,7 +30,7 @@ static void test_nothing_before_synced(void **state)
     struct supervisor_action action;
 
     sim_lose_core(sim);
-    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim_random, sim), 0);
+    assert_int_equal(supervisor_new(&sim->supervisor, sim->slots, sim->rolls, sim_random, sim), 0);
     sim_want(sim, APP, 2);
     supervisor_run(sim->supervisor, sim->now_us);
     assert_false(supervisor_next_action(sim->supervisor, &action));
@@ -275,7 +275,6 @@ static void test_gone_app_drains_by_its_old_time(void **state)
 static void test_stop_ends_everything(void **state)
 {
     struct sim *sim = begin(state, 3);
-    const char *why;
 
     sim_advance(sim, SUPERVISOR_STABLE_US);
     sim_die(sim, APP, 1);      /* starting */
@@ -288,9 +287,8 @@ static void test_stop_ends_everything(void **state)
 
     supervisor_stop(sim->supervisor);
     sim_run(sim);
-    assert_int_equal(supervisor_restart_state(sim->supervisor, APP, &why),
-                     SUPERVISOR_RESTART_FAILED);
-    assert_string_equal(why, "agentd stops");
+    assert_int_equal(restart_state(sim), SUPERVISOR_RESTART_FAILED);
+    assert_string_equal(supervisor_roll(sim->supervisor, APP)->why, "agentd stops");
     assert_int_equal(sim_live(sim, APP), 0);
     assert_int_equal(sim_worker(sim, APP, 1)->kills, 1);
     assert_int_equal(sim_worker(sim, APP, 3)->terms, 1);
@@ -381,14 +379,13 @@ static void test_restart_waits_for_a_free_slot(void **state)
 static void test_failed_restart_keeps_the_old(void **state)
 {
     struct sim *sim = begin(state, 3);
-    const char *why;
 
     assert_int_equal(supervisor_restart(sim->supervisor, APP, 0, sim->now_us), 3);
     sim_run(sim);
     sim_die(sim, APP, 4);
-    assert_int_equal(supervisor_restart_state(sim->supervisor, APP, &why),
-                     SUPERVISOR_RESTART_FAILED);
-    assert_string_equal(why, "exited with status 1");
+    assert_int_equal(restart_state(sim), SUPERVISOR_RESTART_FAILED);
+    assert_string_equal(supervisor_roll(sim->supervisor, APP)->why,
+                        "worker 4 (pid 10004): exited with status 1");
     assert_int_equal(sim->events[SUPERVISOR_EVENT_RESTART_FAILED], 1);
     assert_int_equal(sim_count(sim, APP, WORKER_READY), 3);
     assert_int_equal(sim_live(sim, APP), 3);

@@ -44,6 +44,7 @@ static void test_app(void **state)
         {NODE_SERVING, {0, 0, false}, VERDICT_FAIL},
         {NODE_STARTING, {2, 2, false}, VERDICT_PASS},
         {NODE_STARTING, {2, 0, false}, VERDICT_FAIL},
+        {NODE_DRAINED, {2, 2, false}, VERDICT_FAIL},
         {NODE_DRAINING, {2, 2, false}, VERDICT_FAIL}, /* still serves, and says goodbye */
     };
 
@@ -70,7 +71,9 @@ static void test_node(void **state)
         {NODE_SERVING, 2, {{2, 2, false}, {2, 1, false}}, VERDICT_DEGRADED},
         {NODE_SERVING, 3, {{2, 0, false}, {1, 1, false}, {2, 1, false}}, VERDICT_FAIL},
         {NODE_SERVING, 2, {{2, 2, false}, {0, 0, false}}, VERDICT_PASS}, /* wants none: left out */
+        {NODE_SERVING, 2, {{0, 0, false}, {0, 0, false}}, VERDICT_FAIL}, /* nobody serves */
         {NODE_STARTING, 1, {{2, 2, false}}, VERDICT_FAIL},
+        {NODE_DRAINED, 1, {{2, 2, false}}, VERDICT_FAIL},
         {NODE_DRAINING, 1, {{2, 2, false}}, VERDICT_FAIL},
     };
 
@@ -79,6 +82,43 @@ static void test_node(void **state)
 
         if (verdict_node(snapshot) != cases[i].verdict)
             fail_msg("case %zu: not %s", i, verdict_to_string(cases[i].verdict));
+        free(snapshot);
+    }
+}
+
+static void test_reason(void **state)
+{
+    static const struct {
+        enum node_state node;
+        struct app_case apps[2];
+        const char *of_node, *of_first; /* a part, or NULL */
+    } cases[] = {
+        {NODE_SERVING, {{2, 2, false}, {1, 1, false}}, NULL, NULL},
+        {NODE_SERVING, {{2, 1, false}, {1, 1, false}}, NULL, NULL},
+        {NODE_SERVING, {{2, 0, false}, {1, 1, false}}, "app0 has no ready worker", "app0 has no"},
+        {NODE_SERVING, {{2, 1, false}, {1, 0, false}}, "app1 has no ready worker", NULL},
+        {NODE_SERVING, {{0, 0, false}, {1, 1, false}}, NULL, "app0 has no"},
+        {NODE_SERVING, {{0, 0, false}, {0, 0, false}}, "scaled to 0", "app0 has no"},
+        {NODE_STARTING, {{1, 1, false}, {1, 0, false}}, "app1 has no ready worker", NULL},
+        {NODE_STARTING, {{1, 1, false}, {1, 1, false}}, "starting", NULL},
+        {NODE_DRAINED, {{1, 1, false}, {1, 1, false}}, "drained by hand", "drained by hand"},
+        {NODE_DRAINING, {{1, 1, false}, {1, 0, false}}, "stopping", "stopping"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct snapshot *snapshot = make(cases[i].node, cases[i].apps, 2);
+        const char *wanted[] = {cases[i].of_node, cases[i].of_first};
+
+        strcpy(snapshot->apps[0].name, "app0");
+        strcpy(snapshot->apps[1].name, "app1");
+        for (size_t of = 0; of < 2; of++) {
+            char text[APP_NAME_MAX + 64];
+            const char *reason =
+                verdict_reason(snapshot, of ? &snapshot->apps[0] : NULL, text, sizeof(text));
+
+            if (wanted[of] ? !reason || !strstr(reason, wanted[of]) : reason != NULL)
+                fail_msg("case %zu.%zu: %s", i, of, reason ?: "no reason");
+        }
         free(snapshot);
     }
 }
@@ -95,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_app),
         cmocka_unit_test(test_node),
+        cmocka_unit_test(test_reason),
         cmocka_unit_test(test_names),
     };
 
