@@ -7,7 +7,7 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics cost events logs config restart reload version help" ;;
+        "") echo "status health metrics cost events logs config restart reload scale drain undrain version help" ;;
         config) echo "check show" ;;
     esac
 }
@@ -25,7 +25,10 @@ _agentctl_options()
         "config check") echo "--socket --json --no-color --help --config --config-dir" ;;
         "config show") echo "--socket --json --no-color --help --config --config-dir" ;;
         "restart") echo "--socket --json --no-color --help --core --wait --timeout" ;;
-        "reload") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "reload") echo "--socket --json --no-color --help --app --wait --timeout" ;;
+        "scale") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "drain") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "undrain") echo "--socket --json --no-color --help --wait --timeout" ;;
         "version") echo "--socket --json --no-color --help" ;;
         "help") echo "--socket --json --no-color --help --completion --man" ;;
         *) echo "--socket --json --no-color --help" ;;
@@ -41,6 +44,7 @@ _agentctl_value()
         --since) echo other ;;
         --config) echo file ;;
         --config-dir) echo directory ;;
+        --app) echo target ;;
         --timeout) echo other ;;
     esac
 }
@@ -51,6 +55,7 @@ _agentctl_argument()
     case $1 in
         "logs") echo target ;;
         "restart") echo target ;;
+        "scale") echo target ;;
         "help") echo verb ;;
     esac
 }

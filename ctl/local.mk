@@ -29,6 +29,9 @@ agentctl_SOURCES = \
 	ctl/verb-metrics.c \
 	ctl/verb-reload.c \
 	ctl/verb-restart.c \
+	ctl/verb-drain.c \
+	ctl/verb-scale.c \
+	ctl/progress.c ctl/progress.h \
 	ctl/verb-status.c \
 	ctl/verb-version.c
 

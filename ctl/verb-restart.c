@@ -7,42 +7,20 @@
  */
 #include "common/base/clock.h"
 #include "ctl/fields.h"
-#include "ctl/session.h"
+#include "ctl/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 struct restart {
+    struct progress progress;
     int64_t restarting; /* workers; 1 for the core */
-    int64_t token;
-    int64_t core_pid; /* the core that is to go; 0 = workers are restarted */
-    bool done;
-    char failed[256];
+    int64_t core_pid;   /* the core that is to go; 0 = workers are restarted */
 };
 
-/* Done when the daemon says so for this token, or failed with its reason. */
 static enum session_progress look_workers(struct session *session, void *userdata)
 {
-    CLEANUP(answer_done) struct answer answer = {.body = NULL};
-    struct restart *restart = userdata;
-    const char *failed;
-    char path[64];
-
-    snprintf(path, sizeof(path), "/v1/restart/%" PRId64, restart->token);
-    if (session_try(session, path, NULL, SESSION_ASK_US, &answer) < 0 || answer.status == 503)
-        return SESSION_GOES_ON;
-    if (answer.status != 200) { /* a new core knows nothing of what the old one promised */
-        snprintf(restart->failed, sizeof(restart->failed), "%s",
-                 field_text(answer.body, "error", "agentd no longer knows of this restart"));
-        return SESSION_FAILED;
-    }
-    failed = field_text(answer.body, "failed", NULL);
-    if (failed) {
-        snprintf(restart->failed, sizeof(restart->failed), "%s", failed);
-        return SESSION_FAILED;
-    }
-    restart->done = field_bool(answer.body, "done");
-    return restart->done ? SESSION_DONE : SESSION_GOES_ON;
+    return progress_look(session, &((struct restart *) userdata)->progress);
 }
 
 /* Done when another core answers. */
@@ -56,8 +34,8 @@ static enum session_progress look_core(struct session *session, void *userdata)
         answer.status != 200)
         return SESSION_GOES_ON;
     pid = field_int(field_object(answer.body, "core"), "pid", 0);
-    restart->done = pid > 0 && pid != restart->core_pid;
-    return restart->done ? SESSION_DONE : SESSION_GOES_ON;
+    restart->progress.done = pid > 0 && pid != restart->core_pid;
+    return restart->progress.done ? SESSION_DONE : SESSION_GOES_ON;
 }
 
 /* Before it goes: the pid by which another one will be known. */
@@ -94,11 +72,11 @@ static enum exit_code print_result(struct session *session, const struct restart
     CLEANUP_JSON struct json_object *object = NULL;
 
     if (!session_has(session, VERB_OPTION_JSON)) {
-        const char *verb = restart->done ? "restarted" : "restarting";
+        const char *verb = restart->progress.done ? "restarted" : "restarting";
 
         if (restart->core_pid)
             buffer_printf(&session->out, "%s the core\n", verb);
-        else if (restart->done || !waited)
+        else if (restart->progress.done || !waited)
             buffer_printf(&session->out, "%s %" PRId64 " worker%s\n", verb, restart->restarting,
                           restart->restarting == 1 ? "" : "s");
         return session_flush(session);
@@ -106,11 +84,9 @@ static enum exit_code print_result(struct session *session, const struct restart
     object = json_object_new_object();
     json_add_u64(object, "schema_version", SESSION_SCHEMA);
     json_add(object, "restarting", json_object_new_int64(restart->restarting));
-    json_add(object, "token", json_object_new_int64(restart->token));
-    if (waited) {
-        json_add_bool(object, "done", restart->done);
-        json_add_string(object, "failed", *restart->failed ? restart->failed : NULL);
-    }
+    json_add(object, "token", json_object_new_int64(restart->progress.token));
+    if (waited)
+        progress_add(&restart->progress, object);
     return session_print_json(session, object, false);
 }
 
@@ -119,7 +95,7 @@ enum exit_code verb_restart(struct session *session)
     CLEANUP_JSON struct json_object *request = make_request(session), *body = NULL;
     uint64_t deadline_us = session_deadline_us(session);
     bool core = session_has(session, VERB_OPTION_CORE), waits = session_waits(session);
-    struct restart restart = {.token = 0};
+    struct restart restart = {.core_pid = 0};
     enum exit_code code = EXIT_CODE_OK, printed;
 
     if (core && session->arguments.n_words > 0)
@@ -132,12 +108,12 @@ enum exit_code verb_restart(struct session *session)
     if (code != EXIT_CODE_OK)
         return code;
     restart.restarting = field_int(body, "restarting", 0);
-    restart.token = field_int(body, "token", 0);
+    restart.progress.token = field_int(body, "token", 0);
     if (waits)
         code = session_wait(session, deadline_us, "the restart", core ? look_core : look_workers,
                             &restart);
-    if (*restart.failed)
-        session_fail(code, "the restart failed: %s", restart.failed);
+    if (*restart.progress.failed)
+        session_fail(code, "the restart failed: %s", restart.progress.failed);
     printed = print_result(session, &restart, waits);
     return code != EXIT_CODE_OK ? code : printed;
 }

@@ -50,11 +50,12 @@ static enum paint paint_of_status(const char *status)
                                              : PAINT_BAD;
 }
 
-/* Two lines: who and how it is, and the two processes. */
+/* Two lines: who and how it is (and why, if it is not well), and the two processes. */
 static void print_node(struct session *session, const struct json_object *body)
 {
     const struct json_object *core = field_object(body, "core");
     const char *status = field_text(body, "status", "fail");
+    const char *reason = field_text(body, "reason", NULL);
     struct buffer *out = &session->out;
     char text[CLOCK_TEXT_MAX];
 
@@ -64,6 +65,10 @@ static void print_node(struct session *session, const struct json_object *body)
     put(session, PAINT_BOLD, field_text(body, "state", "?"), 8);
     put(session, paint_of_status(status), status, 8);
     buffer_printf(out, "up %s\n", duration(text, body, "uptime_s"));
+    if (reason) {
+        buffer_append_string(out, "  ");
+        display_wrap(out, reason, 2, 4, session->display.columns);
+    }
     buffer_printf(out, "holder pid %" PRIu64 "  core pid %" PRIu64 ", up %s, %" PRIu64 " %s\n",
                   amount(field_object(body, "holder"), "pid"), amount(core, "pid"),
                   duration(text, core, "uptime_s"), amount(core, "starts"),
@@ -249,6 +254,7 @@ static int print_app(struct session *session, const struct json_object *app)
     };
     CLEANUP(table_freep) struct table *table = NULL;
     int64_t ready = field_int(app, "ready", 0), wanted = field_int(app, "wanted", 0);
+    const char *failed = field_text(app, "roll_failed", NULL);
     struct buffer *out = &session->out;
     char text[64];
     int r = table_new(&table, columns, ARRAY_SIZE(columns));
@@ -269,8 +275,16 @@ static int print_app(struct session *session, const struct json_object *app)
         snprintf(text, sizeof(text), "probe fails: %.45s", field_text(app, "probe_failure", ""));
         put(session, PAINT_WARNING, text, sizeof(text));
     }
+    if (field_bool(app, "scaled"))
+        put(session, PAINT_WARNING, "scaled by hand", 14);
+    if (field_bool(app, "rolling"))
+        put(session, PAINT_WARNING, "replacing workers", 17);
     buffer_printf(out, "%" PRIu64 " %s\n", amount(app, "restarts"),
                   amount(app, "restarts") == 1 ? "restart" : "restarts");
+    if (failed && *failed) {
+        buffer_append_string(out, "  not replaced: ");
+        display_wrap(out, failed, 16, 4, session->display.columns);
+    }
     print_requests(session, app);
     for (size_t i = 0; i < field_items(app, "workers"); i++)
         add_worker(table, field_item(app, "workers", i));

@@ -49,6 +49,7 @@ enum verb_value {
            "file.")                                                                                \
     OPTION(CORE, 0, "core", NULL, VERB_VALUE_NONE,                                                 \
            "Restart the core of agentd instead of workers. No request and no worker is touched.")  \
+    OPTION(APP, 0, "app", "APP", VERB_VALUE_TARGET, "Only this app's workers.")                    \
     OPTION(WAIT, 0, "wait", NULL, VERB_VALUE_NONE,                                                 \
            "Return when the change is done, not when it is accepted.")                             \
     OPTION(TIMEOUT, 0, "timeout", "DURATION", VERB_VALUE_DURATION,                                 \
@@ -137,11 +138,38 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "ends, one after the other. "                                                             \
          "The new one may have another slot. "                                                     \
          "With --core the core of agentd is replaced instead; the workers serve on.")              \
-    VERB(RELOAD, reload, "reload", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(WAIT) | VERB_BIT(TIMEOUT),  \
-         VERB_CODES_CHANGE, "read the configuration again",                                        \
+    VERB(RELOAD, reload, "reload", "", 0, 0, VERB_VALUE_NONE,                                      \
+         VERB_BIT(APP) | VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                    \
+         "read the configuration again and replace the workers",                                   \
          "Prints the keys that changed, and those that take effect at a restart of agentd only. "  \
          "If a file is bad, nothing changes, the line is printed and the exit code is 1. "         \
-         "With --wait it returns when every app has the workers that it wants.")                   \
+         "Then each app's workers are replaced as by restart, also if no key changed, so that a "  \
+         "new program is taken. "                                                                  \
+         "A new worker that dies, is not ready in time or fails its probe ends that: it is "       \
+         "killed and the old ones serve on; with --wait it is named, with how it ended, and the "  \
+         "exit code is 1. "                                                                        \
+         "A reload during another one comes after it; several share one. "                         \
+         "Workers that die later are started by the new configuration in any case.")               \
+    VERB(SCALE, scale, "scale", "APP N", 2, 2, VERB_VALUE_TARGET,                                  \
+         VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                                    \
+         "run another number of an app's workers",                                                 \
+         "Starts workers, or lets the surplus finish their requests and end. "                     \
+         "The number, 0 to 64, holds until the app's next reload or a restart of agentd; then it " \
+         "is again the configuration's. "                                                          \
+         "With --wait it returns when so many workers are ready.")                                 \
+    VERB(DRAIN, drain, "drain", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(WAIT) | VERB_BIT(TIMEOUT),     \
+         VERB_CODES_CHANGE, "take the node out of service; its workers serve on",                  \
+         "The health check fails from now on, so that the load balancer sends no more requests, "  \
+         "until undrain or a restart of agentd. "                                                  \
+         "An Auto Scaling group with ELB health checks replaces an instance that fails them: "     \
+         "enter standby first, or suspend its ReplaceUnhealthy process. "                          \
+         "With --wait it returns when no request was in flight or came in for 5 seconds; apps "    \
+         "without a scoreboard are left out of that.")                                             \
+    VERB(UNDRAIN, undrain, "undrain", "", 0, 0, VERB_VALUE_NONE,                                   \
+         VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                                    \
+         "take a drained node back into service",                                                  \
+         "The health check says again how the node is. "                                           \
+         "With --wait it returns when the node is healthy.")                                       \
     VERB(VERSION, version, "version", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_LOCAL,              \
          "show the versions of agentctl and of the running agentd",                                \
          "Exits with 0 also when agentd is not reachable, and says so.")                           \
