@@ -14,7 +14,7 @@ import pytest
 
 from support.agentctl import (  # noqa: F401, F811: fixtures are among them
     app, assert_fits, assert_harmless, binary, CONFIG_TEXT, control, ctl, end, EVENTS, FAILED,
-    follow, HEALTH, HOSTILE, NOT_HEALTHY, OK, on_terminal, read_lines, STATUS, TIMED_OUT,
+    follow, HEALTH, HOSTILE, NOT_HEALTHY, OK, on_terminal, read_lines, REFUSED, STATUS, TIMED_OUT,
     UNREACHABLE, USAGE, worker,
 )
 
@@ -356,13 +356,22 @@ def test_restart_usage(ctl, control):
 
 def test_reload(ctl, control):
     result = ctl("reload")
-    assert (result.returncode, result.stdout) == (OK, "changed: apps.api.workers\n")
+    assert (result.returncode, result.stdout) == (
+        OK, "changed: apps.api.workers\nreloading api\nreloading web, after the roll that is under way\n")
     assert control.asked("POST") == [("/v1/reload", {})]
+    assert ctl("reload", "--app", "api").returncode == OK
+    assert control.asked("POST")[-1] == ("/v1/reload", {"app": "api"})
     control.post("/v1/reload", 200, {"schema_version": 1, "changed": [], "needs_restart": ["health.listen", "a.b"]})
     assert ctl("reload").stdout == "takes effect at a restart of agentd only: health.listen, a.b\n"
     control.post("/v1/reload", 200, {"schema_version": 1, "changed": [], "needs_restart": []})
-    assert ctl("reload").stdout == "nothing changed\n"
+    assert ctl("reload").stdout == "no key changed\n"
     assert json.loads(ctl("reload", "--json").stdout)["needs_restart"] == []
+
+
+def test_reload_is_refused(ctl, control):
+    control.post("/v1/reload", 409, {"error": "agentd is stopping", "refused": True})
+    result = ctl("reload")
+    assert (result.returncode, result.stderr) == (REFUSED, "agentctl: agentd is stopping\n")
 
 
 def test_reload_of_a_bad_file(ctl, control):
@@ -373,14 +382,40 @@ def test_reload_of_a_bad_file(ctl, control):
 
 
 def test_reload_waits_for_the_workers(ctl, control):
+    looks = iter([(200, {"done": False, "failed": None}), None, (200, {"done": True, "failed": None})])
+    control.routes["GET", "/v1/restart/5"] = lambda body, path: next(looks)
+    result = ctl("reload", "--wait")
+    assert (result.returncode, result.stdout) == (
+        OK, "changed: apps.api.workers\nreloaded api\nreloaded web\n")
+    assert next(looks, None) is None
+    control.get("/v1/restart/5", 200, {"done": False, "failed": None})
+    assert ctl("reload", "--timeout", "300ms").returncode == TIMED_OUT
+    control.get("/v1/restart/5", 200, {"done": True, "failed": "api: worker 3 (pid 7): exited with status 1"})
+    result = ctl("reload", "--wait", "--json")
+    assert result.returncode == FAILED and "old workers serve on; api: worker 3 (pid 7): exited" in result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["done"] is False and answer["failed"].startswith("api: ")
+
+
+def test_scale(ctl, control):
+    assert ctl("scale", "api", "2").stdout == "api: 2 workers instead of 1\n"
+    assert control.asked("POST") == [("/v1/scale", {"app": "api", "workers": 2})]
     ready = copy.deepcopy(STATUS)
-    ready["apps"] = [app("api", [worker(1)])]
+    ready["apps"] = [app("api", [worker(1), worker(2)])]
     looks = iter([(200, STATUS), (200, ready)])
     control.routes["GET", "/v1/status"] = lambda body, path: next(looks)
-    assert ctl("reload", "--wait").returncode == OK
-    assert next(looks, None) is None
-    control.get("/v1/status", 200, STATUS)  # one of two is in backoff, for ever
-    assert ctl("reload", "--timeout", "300ms").returncode == TIMED_OUT
+    assert ctl("scale", "api", "2", "--wait").returncode == OK
+    for words in (["api"], ["api.1", "2"], ["api", "65"], ["api", "two"]):
+        assert ctl("scale", *words).returncode == USAGE, words
+
+
+def test_drain(ctl, control):
+    result = ctl("drain")
+    assert result.stdout == "drained: /health says 503, the workers serve on\nit may cost\n"
+    assert ctl("undrain").stdout == "already not drained: /health says how the node is\n"
+    assert control.asked("POST") == [("/v1/drain", {}), ("/v1/undrain", {})]
+    assert ctl("undrain", "--wait").returncode == OK
+    assert json.loads(ctl("drain", "--json").stdout)["warning"] == "it may cost"
 
 
 # --- Others --------------------------------------------------------------------------------------

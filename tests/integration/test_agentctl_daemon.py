@@ -80,7 +80,8 @@ def test_reload(agentd):
     daemon = agentd()
     daemon.write_config({"apps": {"visitor-board": {"workers": 3}}})
     result = daemon.ctl("reload", "--wait")
-    assert result.returncode == OK and result.stdout == "changed: apps.visitor-board.workers\n"
+    assert result.returncode == OK and result.stdout == (
+        "changed: apps.visitor-board.workers\nreloaded visitor-board\n")
     assert len(pids(daemon)) == 3
     daemon.config_path.write_text("agent: {\n  log_levle = 1;\n};\n")
     result = daemon.ctl("reload")

@@ -226,6 +226,7 @@ def test_deaf_to_sigterm(node):
     wait_until(lambda: processes.read_process(first) is None, 15, "the deaf worker is gone")
     assert time.monotonic() - begun < 12  # the deadline of 1 s, the grace of 5 s
     assert "not drained within" in n.events("worker-late")[0]["text"]
+    assert [app["drain_kills"] for app in n.daemon.status()["apps"] if app["name"] == "bad"] == [1]
     assert n.daemon.request(port=n.port).status == 200  # by its successor
     n.assert_others_untouched()
     begun = time.monotonic()

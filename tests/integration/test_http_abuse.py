@@ -364,6 +364,10 @@ BODIES = {
 }
 
 
+def app_of(daemon):
+    return daemon.status()["apps"][0]
+
+
 def test_bodies_of_commands(agentd):
     """What is no command starts nothing."""
     daemon = agentd()
@@ -373,6 +377,7 @@ def test_bodies_of_commands(agentd):
     for body, status in BODIES.items():
         head = listener.good(f"Connection: close\r\nContent-Length: {len(body)}\r\n", "POST", "/v1/restart")
         assert status_of(listener.ask(head + body)) == status, body[:100]
+    assert sorted(daemon.worker_pids()) == pids
     # who hangs up on a reload, and fifty at once
     for _ in range(50):
         with listener.connect() as connection:
@@ -385,7 +390,8 @@ def test_bodies_of_commands(agentd):
         connection.close()
     assert set(statuses) <= {200, 409}
     wait_until(lambda: daemon.control("POST", "/v1/reload").status == 200, what="reload works")
-    assert sorted(daemon.worker_pids()) == pids
+    wait_until(lambda: not app_of(daemon)["rolling"], 20, "the rolls are over")
+    assert len([worker for worker in app_of(daemon)["workers"] if worker["state"] == "ready"]) == 2
 
 
 # --- Masses --------------------------------------------------------------------------------------

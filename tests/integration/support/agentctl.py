@@ -132,7 +132,12 @@ def control(tmp_path):
     server.get("/v1/config", 200, {"schema_version": 1, "text": CONFIG_TEXT})
     server.post("/v1/restart", 202, {"schema_version": 1, "restarting": 2, "token": 5})
     server.get("/v1/restart/5", 200, {"schema_version": 1, "done": True, "failed": None})
-    server.post("/v1/reload", 200, {"schema_version": 1, "changed": ["apps.api.workers"], "needs_restart": []})
+    server.post("/v1/reload", 200, {"schema_version": 1, "changed": ["apps.api.workers"], "needs_restart": [],
+                                        "apps": [{"name": "api", "queued": False}, {"name": "web", "queued": True}],
+                                        "token": 5})
+    server.post("/v1/scale", 202, {"schema_version": 1, "app": "api", "workers": 2, "before": 1})
+    server.post("/v1/drain", 200, {"schema_version": 1, "state": "drained", "changed": True, "warning": "it may cost"})
+    server.post("/v1/undrain", 200, {"schema_version": 1, "state": "serving", "changed": False})
     yield server
     server.stop()
 
