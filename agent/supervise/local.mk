@@ -16,6 +16,7 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/supervisor-roll.c agent/supervise/supervisor-roll.h \
 	agent/supervise/supervisor-run.c \
 	agent/supervise/supervisor-slot.c agent/supervise/supervisor-slot.h \
+	agent/supervise/supervisor-view.c \
 	agent/supervise/worker-cgroups.c agent/supervise/worker-cgroups.h \
 	agent/supervise/workers.c agent/supervise/workers.h
 agent_libsupervise_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)

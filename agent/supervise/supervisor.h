@@ -119,3 +119,6 @@ const struct supervisor_slot *supervisor_slot(const struct supervisor *superviso
 unsigned supervisor_count(const struct supervisor *supervisor, unsigned app,
                           enum worker_state state);
 bool supervisor_crash_loop(const struct supervisor *supervisor, unsigned app);
+/* Fills in what it knows of an app and its workers; the rest of |view| stays as it is. */
+void supervisor_view(const struct supervisor *supervisor, unsigned app,
+                     const struct config_app *config, struct app_view *view);

@@ -534,8 +534,7 @@ static void check_limit(struct workers *workers, const struct app_view *app, uin
     const struct worker_view *worker = NULL;
     uint32_t roll;
 
-    if (supervisor_restart_state(workers->supervisor, app->index, NULL) !=
-        SUPERVISOR_RESTART_RUNNING)
+    if (supervisor_roll(workers->supervisor, app->index)->state != SUPERVISOR_RESTART_RUNNING)
         worker = limits_pick(&workers->limits, app, limit_bytes, clock_monotonic_us());
     if (!worker || worker_cgroups_hold_memory(&workers->cgroups, app->name, worker->slot))
         return;
@@ -580,48 +579,10 @@ const struct supervisor *workers_supervisor(const struct workers *workers)
 void workers_view(const struct workers *workers, unsigned app, const struct config_app *config,
                   struct app_view *view)
 {
-    const struct supervisor *supervisor = workers->supervisor;
-    const struct supervisor_roll *roll = supervisor_roll(supervisor, app);
+    const char *failure = prober_app_failure(workers->prober, app);
 
-    text_copy(view->name, sizeof(view->name), config->name);
-    view->index = app;
-    view->wanted = supervisor_wanted(supervisor, app);
-    view->configured = config->workers;
-    view->ready = supervisor_count(supervisor, app, WORKER_READY);
-    view->crash_loop = supervisor_crash_loop(supervisor, app);
-    view->fed = config->scoreboard;
-    view->probe_failure[0] = '\0';
-    if (prober_app_failure(workers->prober, app))
-        text_copy(view->probe_failure, sizeof(view->probe_failure),
-                  prober_app_failure(workers->prober, app));
-    view->restarts = 0;
-    view->generation = roll->generation;
-    view->rolling = roll->state == SUPERVISOR_RESTART_RUNNING;
-    view->roll_queued = roll->queued;
-    view->drain_kills = roll->drain_kills;
-    text_copy(view->roll_failed, sizeof(view->roll_failed),
-              roll->state == SUPERVISOR_RESTART_FAILED ? roll->why : "");
-    view->n_workers = 0;
-    for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {
-        const struct supervisor_slot *slot = supervisor_slot(supervisor, app, number);
-        struct worker_view *worker = &view->workers[view->n_workers];
-
-        view->restarts += slot->restarts;
-        if (slot->state == WORKER_STOPPED)
-            continue;
-        *worker = (struct worker_view){
-            .slot = number,
-            .state = slot->state,
-            .pid = slot->pid,
-            .since_us = slot->since_us,
-            .started_at_us = slot->started_at_us,
-            .restarts = slot->restarts,
-            .generation = slot->generation,
-        };
-        text_copy(worker->last_exit, sizeof(worker->last_exit), slot->last_exit);
-        text_copy(worker->status, sizeof(worker->status), slot->status);
-        view->n_workers++;
-    }
+    supervisor_view(workers->supervisor, app, config, view);
+    text_copy(view->probe_failure, sizeof(view->probe_failure), failure ?: "");
 }
 
 uint64_t workers_bad_notifications(const struct workers *workers)
