@@ -5,6 +5,8 @@
  * over before the marks are taken away: so a core killed in between leaves either a roll that goes
  * on or none.
  */
+#include "agent/supervise/supervisor-roll.h"
+
 #include "agent/supervise/supervisor-internal.h"
 
 #include <assert.h>
