@@ -109,7 +109,9 @@ static struct snapshot *make_snapshot(void)
 
 #define APPS_TEXT                                                                                  \
     "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"scaled\":true,\"ready\":1,\"crash_loop\":true,"  \
-    "\"restarts\":5,\"drain_kills\":1,\"generation\":4,\"rolling\":false,\"roll_queued\":false,"   \
+    "\"probe_failure\":\"status "                                                                  \
+    "503\",\"restarts\":5,\"drain_kills\":1,\"generation\":4,\"rolling\":false,\"roll_queued\":"   \
+    "false,"                                                                                       \
     "\"roll_failed\":\"worker 3: no\","                                                            \
     "\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"                       \
     "\"requests_per_second\":12.3,\"latency_ms\":{\"p50\":1.500,\"p99\":20.250},\"workers\":["     \
@@ -122,7 +124,8 @@ static struct snapshot *make_snapshot(void)
     "\"in_flight\":0,\"cpu_percent\":null,\"memory_bytes\":0,\"requests\":0,"                      \
     "\"last_exit\":\"killed by SIGKILL after 1 s\",\"status\":null}]},"                            \
     "{\"name\":\"other\",\"wanted\":1,\"scaled\":false,\"ready\":1,\"crash_loop\":false,"          \
-    "\"restarts\":0,\"drain_kills\":0,\"generation\":0,\"rolling\":true,\"roll_queued\":true,"     \
+    "\"probe_failure\":null,\"restarts\":0,\"drain_kills\":0,\"generation\":0,\"rolling\":true,"   \
+    "\"roll_queued\":true,"                                                                        \
     "\"roll_failed\":null,"                                                                        \
     "\"requests\":null,\"requests_per_second\":null,"                                              \
     "\"latency_ms\":{\"p50\":null,\"p99\":null},\"workers\":[]}]"
