@@ -470,8 +470,9 @@ static int set_policies(struct workers *workers, const struct config *config)
         } else if (ledger_app_name(workers->ledger, app)[0]) {
             supervisor_set_policy(workers->supervisor, app, NULL);
         }
-        if (prober_configure(workers->prober, app, c && c->enabled ? c : NULL) < 0)
-            log_error("no memory to probe %s, its workers are not asked", c->name);
+        if (prober_configure(workers->prober, app, c) < 0)
+            log_error("no memory to probe %s, its workers are not asked",
+                      ledger_app_name(workers->ledger, app));
     }
     return r;
 }
