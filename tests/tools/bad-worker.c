@@ -77,16 +77,16 @@ static void serve_one(int listener)
     static const char good[] =
         "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbad\n";
     static const char ill[] = "HTTP/1.1 503 Sick\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    const char *answer = sick ? ill : good;
     char request[4096];
     int fd = accept(listener, NULL, NULL);
 
     if (fd < 0)
         return;
     ssize_t n = read(fd, request, sizeof(request) - 1);
+    request[n > 0 ? n : 0] = '\0';
+    const char *answer = sick && strncmp(request, "GET /health", 11) == 0 ? ill : good;
     if (n > 0 && write(fd, answer, strlen(answer)) < 0)
         perror("write");
-    request[n > 0 ? n : 0] = '\0';
     if (grows && strncmp(request, "GET /grow", 9) == 0)
         grow();
     close(fd);
@@ -165,7 +165,7 @@ static void deaf_watchdog(void)
     silent_watchdog();
 }
 
-/* All of its answers are 503. */
+/* Says of itself that it is ill, and serves all the same. */
 static void serve_sick(void)
 {
     sick = true;
@@ -186,6 +186,13 @@ static void leave_well(void)
     sigaddset(&term, SIGTERM);
     sigprocmask(SIG_BLOCK, &term, NULL);
     signal(SIGTERM, on_term);
+}
+
+static void serve_and_leave_well(void)
+{
+    leave_well();
+    serve_ready();
+    exit(0);
 }
 
 /* Takes 64 MiB once it was asked to by a request. */
@@ -465,6 +472,7 @@ int main(int argc, char **argv)
         void (*work)(void);
     } modes[] = {
         {"good", serve_ready, NULL},
+        {"good-leaver", serve_and_leave_well, NULL},
         {"silent", silent, NULL},
         {"exit", exit_at_once, NULL},
         {"exit-unless-first", exit_unless_first, NULL},
