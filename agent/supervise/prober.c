@@ -184,13 +184,12 @@ static bool find_worker(const struct target *target, struct sockaddr_un *ret)
                      target->prober->runtime_directory,
                      ledger_app_name(target->prober->ledger, target->app), target->slot);
 
-    ret->sun_family = AF_UNIX;
     return n > 0 && (size_t) n < sizeof(ret->sun_path);
 }
 
 static void ask(struct target *target, const struct subject *subject)
 {
-    struct sockaddr_un path;
+    struct sockaddr_un path = {.sun_family = AF_UNIX};
     const struct sockaddr *address = &subject->address.any;
     socklen_t length = subject->address_length;
     int r = 0;
