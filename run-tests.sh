@@ -14,6 +14,7 @@ source_dir=$(cd "$(dirname "$0")" && pwd)
 . "$source_dir/scripts/build.sh"
 . "$source_dir/scripts/python-peers.sh"
 . "$source_dir/scripts/go-peers.sh"
+. "$source_dir/scripts/node-peers.sh"
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 SANITIZERS=(--enable-werror --enable-asan --enable-ubsan)
 UNIT_LIMIT_S=600
@@ -189,10 +190,14 @@ part_integration() {
   requirements_install "$logs/packages.log" build unit python || return
   python_peers "$logs/python-peers.log" || return
   go_peers "$logs/go-peers.log" || return
+  node_peers "$logs/node-peers.log" || {
+    cannot_run "Express under agentd" "npm could not install it, see $logs/node-peers.log"
+    PEERS_NODE_MODULES=''
+  }
   build_sanitized || return
   build_plain || return
   AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
-    AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK \
+    AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK AGENTD_NODE_MODULES=$PEERS_NODE_MODULES \
     STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
     timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short \
     --junitxml="$logs/integration.xml" "$source_dir/tests/integration" || status=$?

@@ -41,6 +41,8 @@ checks  cmd:git                   git                    git                    
 python  py:pytest                 python3-pytest         python3-pytest          integration tests
 python  py:ensurepip              python3-venv           python3-libs            their peers, in an environment of their own
 python  cmd:go                    golang-go              golang                  builds a peer of the integration tests
+python  cmd:node                  nodejs                  nodejs                  runs an Express app under agentd
+python  cmd:npm                   npm                     nodejs-npm              installs it
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container

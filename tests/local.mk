@@ -14,7 +14,7 @@ EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \
 	tests/system/guest/container_tests.py tests/system/guest/greedy_worker.py tests/system/guest/runner.py \
 	tests/system/guest/unit.py tests/system/guest/vm_tests.py
-EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/go-peers.sh scripts/python-peers.sh scripts/requirements.sh \
+EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/go-peers.sh scripts/node-peers.sh scripts/python-peers.sh scripts/requirements.sh \
 	tests/integration/requirements.txt \
 	tests/checks/check-clang tests/checks/check-cppcheck tests/checks/check-dist \
 	tests/checks/check-format tests/checks/check-layering \
@@ -34,7 +34,7 @@ noinst_PROGRAMS += tests/tools/delay-worker
 tests_tools_delay_worker_SOURCES = tests/tools/delay-worker.c
 tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_delay_worker_LDADD = $(NET_LIBS)
-EXTRA_DIST += tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_reload.py tests/integration/test_numbers.py \
+EXTRA_DIST += tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_foreign_apps.py tests/integration/test_reload.py tests/integration/test_numbers.py \
 	tests/integration/test_probes.py tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
 	tests/integration/test_storms.py tests/integration/test_terminal.py
 # CloudWatch's stand-in, and what is published to it.
