@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -107,6 +109,15 @@ int fd_set_nonblock(int fd, bool on)
     return 0;
 }
 
+int file_share(const char *path, const char *group)
+{
+    const struct group *entry = getgrnam(group);
+
+    if (!entry)
+        return -ESRCH;
+    return chown(path, (uid_t) -1, entry->gr_gid) < 0 ? -errno : 0;
+}
+
 int fd_close(int fd)
 {
     int saved_errno = errno;
@@ -127,6 +138,32 @@ int fd_open_standard(void)
     if (fd < 0)
         return -errno;
     close(fd);
+    return 0;
+}
+
+int path_absolute(const char *path, char ret[PATH_MAX])
+{
+    char directory[PATH_MAX] = "";
+
+    if (path[0] != '/' && !getcwd(directory, sizeof(directory)))
+        return -errno;
+    int length = snprintf(ret, PATH_MAX, "%s%s%s", directory, path[0] == '/' ? "" : "/", path);
+    return length < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int path_join(const char *directory, const char *name, char ret[PATH_MAX])
+{
+    return snprintf(ret, PATH_MAX, "%s/%s", directory, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int path_of_program(const char *called_as, char ret[PATH_MAX])
+{
+    if (strchr(called_as, '/'))
+        return path_absolute(called_as, ret);
+    ssize_t length = readlink("/proc/self/exe", ret, PATH_MAX - 1);
+    if (length < 0)
+        return -errno;
+    ret[length] = '\0';
     return 0;
 }
 

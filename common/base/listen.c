@@ -271,6 +271,19 @@ static bool listen_matches_type(int fd, const char *text, int wanted_type)
            listen_address_equals(&bound, &wanted) && !listen_has_ipv6();
 }
 
+int listen_open_notify(const char *path, unsigned unix_mode)
+{
+    const int on = 1;
+
+    (void) unlink(path);
+    CLEANUP_CLOSE int fd = listen_open_datagram(path, unix_mode);
+    if (fd < 0)
+        return fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+        return -errno;
+    return TAKE_FD(fd);
+}
+
 bool listen_matches(int fd, const char *text)
 {
     return listen_matches_type(fd, text, SOCK_STREAM);

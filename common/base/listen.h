@@ -36,6 +36,10 @@ int listen_open_private(const char *path);
  */
 int listen_open_datagram(const char *text, unsigned unix_mode);
 
+/* A socket of sd_notify(3)'s kind, whose messages come with their sender's credentials. Replaces
+ * what is at |path|, whoever has it. */
+int listen_open_notify(const char *path, unsigned unix_mode);
+
 /* Whether |fd| is a listening socket bound to what |text| says (for descriptors handed in by
  * systemd). "0.0.0.0" is "[::]" where listen_open() would fall back to it. */
 bool listen_matches(int fd, const char *text);

@@ -6,7 +6,9 @@ common_libbase_a_SOURCES = \
 	common/base/backoff.c common/base/backoff.h \
 	common/base/buffer.c common/base/buffer.h \
 	common/base/cgroup.c common/base/cgroup.h \
+	common/base/child.c common/base/child.h \
 	common/base/clock.c common/base/clock.h \
+	common/base/event.c common/base/event.h \
 	common/base/files.c common/base/files.h \
 	common/base/histogram.c common/base/histogram.h \
 	common/base/json.c common/base/json.h \
@@ -15,6 +17,8 @@ common_libbase_a_SOURCES = \
 	common/base/log.c common/base/log.h \
 	common/base/macro.h \
 	common/base/orphans.c common/base/orphans.h \
+	common/base/record.c common/base/record.h \
+	common/base/reexec.c common/base/reexec.h \
 	common/base/scoreboard.c common/base/scoreboard.h \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/spawn.c common/base/spawn.h \
@@ -50,6 +54,7 @@ base_tests = \
 	tests/unit/test-listen \
 	tests/unit/test-log \
 	tests/unit/test-orphans \
+	tests/unit/test-record \
 	tests/unit/test-scoreboard \
 	tests/unit/test-siphash \
 	tests/unit/test-spawn \
@@ -81,6 +86,8 @@ tests_unit_test_log_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_log_LDADD = $(base_test_ldadd)
 tests_unit_test_orphans_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_orphans_LDADD = $(base_test_ldadd)
+tests_unit_test_record_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_record_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_scoreboard_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CFLAGS = $(AM_CFLAGS) -pthread

@@ -49,7 +49,7 @@ void spawn_means_init(struct spawn_means *means)
 
 int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 {
-    struct spawn_user found = {.uid = getuid(), .gid = getgid()};
+    struct spawn_user found = {.is_known = true, .uid = getuid(), .gid = getgid()};
     int n = SPAWN_GROUPS_MAX;
 
     errno = 0;
@@ -74,6 +74,20 @@ int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
     found.n_groups = (size_t) n;
     *ret = found;
     return 0;
+}
+
+int spawn_user_choose(const struct spawn_means *means, const char *user, const char *group,
+                      struct spawn_user *known, const struct spawn_user **ret)
+{
+    const bool is_wanted = user[0] || group[0];
+
+    *ret = NULL;
+    if (!is_wanted || !means->switch_user)
+        return is_wanted;
+    int r = known->is_known ? 0 : spawn_user_find(user, group, known);
+    if (r >= 0)
+        *ret = known;
+    return r;
 }
 
 void spawn_add(struct spawn *spawn, const char *format, ...)

@@ -36,6 +36,7 @@ struct spawn_means {
 };
 
 struct spawn_user {
+    bool is_known;
     uid_t uid;
     gid_t gid;
     gid_t groups[SPAWN_GROUPS_MAX];
@@ -66,6 +67,13 @@ void spawn_means_init(struct spawn_means *means);
  * user's); blocks on the name service. 0, -ESRCH, or another negative errno.
  */
 int spawn_user_find(const char *user, const char *group, struct spawn_user *ret);
+
+/*
+ * The same for a child, looked up once: *ret is |known| or, for this process's own user, NULL. 1 if
+ * that is so though another is wanted, for lack of privileges; or as spawn_user_find().
+ */
+int spawn_user_choose(const struct spawn_means *means, const char *user, const char *group,
+                      struct spawn_user *known, const struct spawn_user **ret);
 
 /* Adds "NAME=value"; if NAME is there already, nothing. */
 void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -26,6 +26,10 @@
 #define ENV_STATSD_HOST "STATSD_HOST"
 #define ENV_STATSD_PORT "STATSD_PORT"
 
+/* Descriptor of a running agentd's state, for a new one and for its check
+ * (agent/hold/handover.h). */
+#define ENV_HANDOVER "AGENTD_HANDOVER"
+
 /* Names in LISTEN_FDNAMES. */
 #define FDNAME_WEB   "web"   /* an app's listener, shared by its workers */
 #define FDNAME_PROBE "probe" /* one worker's own unix listener */

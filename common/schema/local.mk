@@ -7,6 +7,7 @@ common_libschema_a_SOURCES = \
 	common/schema/config-check.c \
 	common/schema/config-image.c common/schema/config-image.h \
 	common/schema/config-keep.c \
+	common/schema/config-source.c common/schema/config-source.h \
 	common/schema/config-nearest.c \
 	common/schema/config-print.c \
 	common/schema/config-scan.c common/schema/config-scan.h \
