@@ -33,6 +33,7 @@ agentctl_SOURCES = \
 	ctl/verb-scale.c \
 	ctl/progress.c ctl/progress.h \
 	ctl/verb-status.c \
+	ctl/verb-upgrade.c \
 	ctl/verb-version.c
 
 dist_bashcompletion_DATA = ctl/agentctl.bash

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What somebody asks the root object for: a reload, a restart, another number of workers, to take
- * the node out and back in, to stop. What must not be forgotten when this core dies is in the
- * ledger before anything is done.
+ * the node out and back in, an upgrade, to stop. What must not be forgotten when this core dies is
+ * in the ledger before anything is done.
  */
 #include "agent/core/agent-internal.h"
 
 #include "agent/core/config-changes.h"
 #include "common/base/clock.h"
+#include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
-#include "common/schema/config-image.h"
+#include "common/schema/config-source.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,15 +37,9 @@ void agent_take_instance_id(struct agent *agent)
 
 int agent_load_config(int fd, struct config **ret, char error[CONFIG_ERROR_MAX])
 {
-    CLEANUP(config_image_freep) struct config_image *image = NULL;
-    int r = config_image_from_fd(fd, &image);
+    CLEANUP_CLOSE int image_fd = -1;
 
-    if (r < 0) {
-        snprintf(error, CONFIG_ERROR_MAX, "the configuration from the holder can't be read: %s",
-                 strerror(-r));
-        return r;
-    }
-    return config_load(image, ret, error);
+    return config_load_stored(fd, ret, &image_fd, error);
 }
 
 void agent_check_apps(int r)
@@ -167,14 +162,13 @@ void agent_resume_reload(struct agent *agent)
 static int check_files(struct agent *agent, const char *app, char *why, size_t why_size)
 {
     const struct inheritance *files = &agent->inheritance;
-    CLEANUP(config_image_freep) struct config_image *image = NULL;
     CLEANUP(config_freep) struct config *config = NULL;
+    CLEANUP_CLOSE int image_fd = -1;
     char error[CONFIG_ERROR_MAX], text[CONFIG_ERROR_MAX + 64];
     const struct config_app *found;
 
-    if (files->config_path &&
-        (config_image_read(files->config_path, files->config_directory, &image, error) < 0 ||
-         config_load(image, &config, error) < 0)) {
+    if (files->config_path && config_load_files(files->config_path, files->config_directory,
+                                                &config, &image_fd, error) < 0) {
         snprintf(text, sizeof(text), "configuration refused, the old one stays: %s", error);
         agent_note_event(agent, LOG_ERR, "config-refused", text);
         snprintf(why, why_size, "%s", error);
@@ -299,6 +293,26 @@ int agent_scale(const char *name, unsigned wanted, unsigned *ret_before, void *u
     return -ENOENT;
 }
 
+/* --- upgrade ---------------------------------------------------------------------------------- */
+
+int agent_upgrade(const char **why, void *userdata)
+{
+    struct agent *agent = userdata;
+
+    *why = "agentd is stopping";
+    return agent->node == NODE_DRAINING ? -EBUSY : upgrade_check(agent->upgrade, why);
+}
+
+enum control_progress agent_upgrade_progress(uint64_t token, char **ret_why, void *userdata)
+{
+    return upgrade_look(((struct agent *) userdata)->upgrade, token, ret_why);
+}
+
+void agent_on_upgrade_checked(const char *why, const char *version, uint64_t token, void *userdata)
+{
+    control_upgrade_checked(((struct agent *) userdata)->control, why, version, token);
+}
+
 /* --- drain and stop --------------------------------------------------------------------------- */
 
 int agent_drain(bool drain, bool *ret_changed, void *userdata)
@@ -355,6 +369,7 @@ void agent_on_stopping(struct agent *agent)
     if (agent->node == NODE_DRAINING)
         return;
     agent->node = NODE_DRAINING;
+    upgrade_cancel(agent->upgrade, "agentd is stopping");
     at_us = begin_drain(agent);
     if (at_us <= clock_monotonic_us() ||
         sd_event_add_time(agent->event, &agent->lame_duck, CLOCK_MONOTONIC, at_us, 0,

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The root object, for its own files: agent.c (what it consists of, the snapshot, the holder's
- * messages) and agent-changes.c (what is asked for: reload, restart, scale, drain, stop). */
+ * messages) and agent-changes.c (what is asked for: reload, restart, scale, drain, upgrade,
+ * stop). */
 #pragma once
 
 #include "agent/core/agent.h"
 #include "agent/core/commands.h"
 #include "agent/core/observer.h"
+#include "agent/core/upgrade.h"
 #include "agent/serve/control.h"
 #include "agent/serve/health.h"
 #include "agent/supervise/workers.h"
@@ -22,6 +24,7 @@ struct agent {
     struct health *health;
     struct prometheus_server *prometheus;
     struct control *control;
+    struct upgrade *upgrade;
     struct snapshot *snapshot;
     sd_event_source *refresh; /* deferred: many changes, one snapshot */
     sd_event_source *lame_duck;
@@ -65,3 +68,8 @@ enum control_progress agent_progress(uint64_t token, char **ret_why, void *userd
 int agent_reload(const char *app, char *why, size_t why_size, void *userdata);
 int agent_scale(const char *app, unsigned wanted, unsigned *ret_before, void *userdata);
 int agent_drain(bool drain, bool *ret_changed, void *userdata);
+int agent_upgrade(const char **why, void *userdata);
+enum control_progress agent_upgrade_progress(uint64_t token, char **ret_why, void *userdata);
+
+/* See struct upgrade_owner. */
+void agent_on_upgrade_checked(const char *why, const char *version, uint64_t token, void *userdata);

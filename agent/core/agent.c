@@ -20,11 +20,7 @@
 
 void agent_note_event(struct agent *agent, int level, const char *name, const char *text)
 {
-    struct event event = {.level = level};
-
-    text_copy(event.name, sizeof(event.name), name);
-    text_copy(event.text, sizeof(event.text), text);
-    events_add(ledger_events(agent->ledger), &event, clock_realtime_us());
+    events_note(ledger_events(agent->ledger), level, name, text, clock_realtime_us());
 }
 
 /* --- the snapshot -------------------------------------------------------------------------------
@@ -71,22 +67,6 @@ static void take_snapshot(struct agent *agent)
     observer_view(agent->observer, snapshot);
 }
 
-static void send_status(struct agent *agent)
-{
-    const struct snapshot *snapshot = agent->snapshot;
-    unsigned ready = 0, wanted = 0;
-    char text[HOLD_TEXT_MAX + 1];
-
-    for (size_t i = 0; i < snapshot->n_apps; i++) {
-        ready += snapshot->apps[i].ready;
-        wanted += snapshot->apps[i].wanted;
-    }
-    snprintf(text, sizeof(text), "%s, %s: %u of %u workers ready",
-             node_state_to_string(snapshot->node), verdict_to_string(verdict_node(snapshot)), ready,
-             wanted);
-    link_send_status(agent->link, text);
-}
-
 static void on_finished(void *userdata)
 {
     struct agent *agent = userdata;
@@ -109,11 +89,13 @@ static void finish_stop(struct agent *agent)
 static int agent_on_refresh(sd_event_source *source, void *userdata)
 {
     struct agent *agent = userdata;
+    char status[HOLD_TEXT_MAX + 1];
 
     take_snapshot(agent);
     workers_check_limits(agent->workers, agent->config, agent->snapshot);
     health_update(agent->health, agent->snapshot);
-    send_status(agent);
+    verdict_print(agent->snapshot, status, sizeof(status));
+    link_send_status(agent->link, status);
     finish_stop(agent);
     return 0;
 }
@@ -200,10 +182,10 @@ static void begin_to_serve(struct agent *agent)
     }
     agent->serving = true;
     link_send_simple(agent->link, HOLD_READY);
-    if (agent->core_starts > 0)
+    if (agent->core_starts > 0 && !upgrade_is_news(agent->upgrade))
         agent_note_event(agent, LOG_WARNING, "core-replaced",
                          "the core was replaced; workers and totals go on");
-    else
+    else if (agent->core_starts == 0)
         agent_note_event(agent, LOG_NOTICE, "agentd-started", "agentd has started");
     agent_resume_reload(agent);
 }
@@ -229,7 +211,17 @@ static void on_message(const struct hold_message *message, int take_fd, void *us
     case HOLD_STOPPING:
         agent_on_stopping(agent);
         break;
+    case HOLD_SAVED:
+        upgrade_on_state(agent->upgrade, TAKE_FD(take_fd));
+        break;
+    case HOLD_UPGRADED:
+        upgrade_on_outcome(agent->upgrade, message);
+        break;
     case HOLD_REFUSED:
+        if (message->argument == HOLD_SAVE || message->argument == HOLD_UPGRADE) {
+            upgrade_cancel(agent->upgrade, message->text);
+            break;
+        }
         if (message->argument == HOLD_RECONFIGURE) {
             agent_on_config_refused(agent, message->text);
             break;
@@ -284,18 +276,6 @@ static const char *get_log_directory(void *userdata)
     return log_is_to_journal() ? NULL : agent->log_directory;
 }
 
-/* Their places in the ledger are for those that come. */
-static void forget_gone_apps(struct agent *agent)
-{
-    for (unsigned app = 0; app < APPS_MAX; app++) {
-        const char *name = ledger_app_name(agent->ledger, app);
-
-        if (name[0] && !config_find_app(agent->config, name) &&
-            ledger_app_is_over(agent->ledger, app))
-            ledger_forget_app(agent->ledger, app);
-    }
-}
-
 /* --- life cycle ---------------------------------------------------------------------------------
  */
 
@@ -317,6 +297,8 @@ static int new_modules(struct agent *agent)
         .reload = agent_reload,
         .scale = agent_scale,
         .drain = agent_drain,
+        .upgrade = agent_upgrade,
+        .upgrade_progress = agent_upgrade_progress,
         .userdata = agent,
     };
     int r;
@@ -324,7 +306,7 @@ static int new_modules(struct agent *agent)
     r = ledger_open(&agent->ledger, agent->inheritance.ledger_fd);
     if (r < 0)
         return log_error_errno(-r, "can't use the ledger: %m");
-    forget_gone_apps(agent);
+    ledger_forget_gone(agent->ledger, agent->config);
     r = accounting_new(&agent->accounting, agent->ledger);
     if (r < 0)
         return r;
@@ -332,6 +314,11 @@ static int new_modules(struct agent *agent)
     if (r < 0)
         return log_error_errno(-r, "can't use the socket to the holder: %m");
     agent->inheritance.link_fd = -1;
+    r = upgrade_new(
+        &agent->upgrade, agent->event, agent->link, &agent->inheritance, agent->ledger,
+        &(struct upgrade_owner){ledger_events(agent->ledger), agent_on_upgrade_checked, agent});
+    if (r < 0)
+        return r;
     r = workers_new(
         &agent->workers, agent->event, agent->link, agent->ledger, agent->inheritance.notify_fd,
         agent->inheritance.runtime_directory ?: agent->config->runtime_dir, &workers_owner);
@@ -402,6 +389,7 @@ struct agent *agent_free(struct agent *agent)
     prometheus_server_free(agent->prometheus);
     observer_free(agent->observer);
     workers_free(agent->workers);
+    upgrade_free(agent->upgrade);
     link_free(agent->link);
     accounting_free(agent->accounting);
     ledger_free(agent->ledger);

@@ -55,6 +55,8 @@ int inheritance_take(struct inheritance *ret)
                                       .control_fd = -1,
                                       .config_path = ret->config_path,
                                       .config_directory = ret->config_directory,
+                                      .holder_program = ret->holder_program,
+                                      .libexec_directory = ret->libexec_directory,
                                       .runtime_directory = ret->runtime_directory};
     char **names = NULL;
     int n = sd_listen_fds_with_names(true, &names);

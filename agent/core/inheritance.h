@@ -18,6 +18,8 @@ struct inheritance {
     const char
         *config_path; /* for a precise word on a bad file at reload; NULL: only the holder's */
     const char *config_directory;
+    const char *holder_program;    /* where the holder's next version would be; NULL: not known */
+    const char *libexec_directory; /* where this program is */
     const char *runtime_directory; /* the holder's: a reload doesn't move it. NULL: the config's */
 };
 

@@ -139,6 +139,16 @@ void ledger_forget_app(struct ledger *ledger, unsigned app)
     memset(ledger->memory->app_names[app], 0, sizeof(ledger->memory->app_names[app]));
 }
 
+void ledger_forget_gone(struct ledger *ledger, const struct config *config)
+{
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        const char *name = ledger_app_name(ledger, app);
+
+        if (name[0] && !config_find_app(config, name) && ledger_app_is_over(ledger, app))
+            ledger_forget_app(ledger, app);
+    }
+}
+
 uint64_t ledger_drain_at_us(const struct ledger *ledger)
 {
     return ledger->memory->drain_at_us;

@@ -15,6 +15,7 @@
 #include "agent/supervise/events.h"
 #include "agent/supervise/supervisor.h"
 #include "common/base/scoreboard.h"
+#include "common/schema/config.h"
 
 struct ledger;
 
@@ -77,9 +78,13 @@ int ledger_app(struct ledger *ledger, const char *name);
 const char *ledger_app_name(const struct ledger *ledger, unsigned app);
 /* Whether nothing is left of an app: no worker, and its numbers are with the sink. */
 bool ledger_app_is_over(const struct ledger *ledger, unsigned app);
-/* Frees the index of an app that has gone from the configuration and is over. Before anybody uses
- * it: the other modules remember indexes. */
+/* Frees the index of an app that is over. Before anybody uses it: the other modules remember
+ * indexes.
+ */
 void ledger_forget_app(struct ledger *ledger, unsigned app);
+/* The same for all that are over and have gone from |config|: their places are for those that come.
+ */
+void ledger_forget_gone(struct ledger *ledger, const struct config *config);
 
 /* When the workers are told to go, once a stop was asked for (monotonic); 0: none was. */
 uint64_t ledger_drain_at_us(const struct ledger *ledger);

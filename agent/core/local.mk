@@ -13,7 +13,8 @@ agent_libcore_a_SOURCES = \
 	agent/core/observer.c agent/core/observer.h \
 	agent/core/sink.c agent/core/sink.h \
 	agent/core/snapshot.c agent/core/snapshot.h \
-	agent/core/statsd-listener.c agent/core/statsd-listener.h
+	agent/core/statsd-listener.c agent/core/statsd-listener.h \
+	agent/core/upgrade.c agent/core/upgrade.h
 # Who the node is; the lifecycle work joins it.
 agent_libcore_a_SOURCES += agent/lifecycle/identity.c agent/lifecycle/identity.h
 agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)

@@ -3,7 +3,7 @@
 #include "agent/hold/core.h"
 
 #include "agent/hold/holder.h"
-#include "agent/hold/restart.h"
+#include "common/base/child.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #define CORE_EXIT_TIMEOUT_US (2 * USEC_PER_SEC) /* from its end of the link to its exit */
 #define MESSAGES_A_WAKEUP    32
@@ -33,16 +34,12 @@ static const char *const state_names[] = {"waiting", "starting", "ready", "dying
 
 struct core {
     struct holder *holder;
+    struct core_past *past; /* the holder's */
     enum core_state state;
     bool synced; /* it was told everything, and from now on gets changes */
     bool was_ready;
-    bool hang_up; /* it is to be hung up as soon as it is ready */
     pid_t pid;
     int link_fd;
-    int starts;
-    uint64_t holder_started_at_us;
-    unsigned protocol_errors;
-    struct restart restart;
     sd_event_source *io, *child, *timer;
 };
 
@@ -83,8 +80,8 @@ bool core_is_over(const struct core *core)
 
 void core_hang_up(struct core *core)
 {
-    core->hang_up = core->state != CORE_READY; /* before that, nothing may catch it */
-    if (!core->hang_up)
+    core->past->hang_up = core->state != CORE_READY; /* before that, nothing may catch it */
+    if (!core->past->hang_up)
         (void) kill(core->pid, SIGHUP);
 }
 
@@ -104,21 +101,18 @@ static pid_t core_spawn(struct core *core, int peer_fd)
 {
     const struct holder *holder = core->holder;
     const char *journal = getenv("JOURNAL_STREAM");
+    struct holder_options *options = (struct holder_options *) holder->options;
     char runtime_option[] = "--runtime-dir", config_option[] = "--config";
-    char directory_option[] = "--config-dir";
-    CLEANUP_FREE char *program = NULL, *config = NULL, *config_directory = NULL;
-    if (asprintf(&program, "%s/" CORE_PROGRAM, holder->options->libexec_directory) < 0)
-        return -ENOMEM;
-    /* Only to say precisely what is wrong with a file at reload; what it runs by is the image. It
-     * starts in "/". */
-    config = realpath(holder->options->config_path, NULL);
-    config_directory = realpath(holder->options->config_directory, NULL);
-
+    char directory_option[] = "--config-dir", holder_option[] = "--holder";
+    /* The files only to say precisely what is wrong with one at reload; what it runs by is the
+     * image. */
+    char *argv[] = {options->core_program,     runtime_option,
+                    holder->runtime_dir,       config_option,
+                    options->config_path,      directory_option,
+                    options->config_directory, holder_option,
+                    options->program,          NULL};
     struct spawn spawn = {.means = &holder->means,
-                          .argv = (char *[]){program, runtime_option, holder->runtime_dir,
-                                             config ? config_option : NULL, config,
-                                             config_directory ? directory_option : NULL,
-                                             config_directory, NULL},
+                          .argv = argv,
                           .directory = "/",
                           .null_fd = holder->null_fd,
                           .output_fd = -1,
@@ -152,20 +146,19 @@ static int core_start(struct core *core)
     if (r < 0)
         goto failed;
     core->synced = core->was_ready = false;
-    r = holder_watch_child(core->holder, &core->child, core->pid, core_on_child, core);
+    r = child_watch(event, &core->child, core->pid, "core", core_on_child, core);
     if (r >= 0)
         r = sd_event_add_io(event, &core->io, core->link_fd, EPOLLIN, core_on_io, core);
     if (r < 0) {
         (void) kill(core->pid, SIGKILL);
         goto failed;
     }
-    (void) sd_event_source_set_description(core->child, "core");
     (void) sd_event_source_set_description(core->io, "core's link");
     core_set_state(core, CORE_STARTING);
     core_arm(core, CORE_READY_TIMEOUT_US);
     hold_message_init(&hello, HOLD_HELLO);
-    hello.argument = core->starts++;
-    hello.started_at_us = core->holder_started_at_us;
+    hello.argument = core->past->starts++;
+    hello.started_at_us = core->past->holder_started_at_us;
     text_copy(hello.text, sizeof(hello.text), PACKAGE_VERSION);
     (void) hold_message_send(core->link_fd, &hello, -1); /* an empty socket takes it */
     slots_forget_told(&core->holder->slots);
@@ -181,7 +174,7 @@ failed:
 /* Returns in how many ms. */
 static uint64_t core_start_later(struct core *core)
 {
-    uint64_t wait_us = restart_wait_us(&core->restart, core->was_ready, clock_monotonic_us());
+    uint64_t wait_us = restart_wait_us(&core->past->restart, core->was_ready, clock_monotonic_us());
 
     core_set_state(core, CORE_WAITING);
     core_arm(core, wait_us);
@@ -219,6 +212,11 @@ static int core_on_child(sd_event_source *source, const siginfo_t *info, void *u
     core->synced = false;
     core_set_state(core, CORE_WAITING);
     (void) sd_event_source_set_enabled(core->timer, SD_EVENT_OFF);
+    if (holder->is_upgrading && holder->state == HOLDER_RUNNING) {
+        (void) waitpid(core->pid, NULL, WNOHANG); /* sd-event does it after this only */
+        handover_exec(holder);
+    }
+    holder->is_upgrading = false;
     if (!core_is_over(core))
         log_warning("core %d ended with %s %d, the next starts in %" PRIu64 " ms", core->pid,
                     info->si_code == CLD_EXITED ? "exit status" : "signal", info->si_status,
@@ -269,6 +267,8 @@ void core_tell_slots(struct core *core)
     if (core->synced)
         return;
     core->synced = true;
+    if (core->holder->upgraded.serial)
+        core_send(core, &core->holder->upgraded, -1);
     (void) sd_event_source_set_io_events(core->io, EPOLLIN);
     /* First, so that it starts no worker. */
     if (core->holder->state != HOLDER_RUNNING)
@@ -292,15 +292,17 @@ static int core_read(struct core *core)
         return -EPROTO;
     if (message.type == HOLD_READY) {
         core->was_ready = true;
+        core->holder->upgraded.argument = false; /* no news any more */
         core_set_state(core, CORE_READY);
-        if (core->hang_up)
+        if (core->past->hang_up)
             core_hang_up(core);
     }
     if (core->state == CORE_READY)
         core_arm(core, core->holder->config->core_silence_s * USEC_PER_SEC);
     if (!core->synced && message.type != HOLD_READY && message.type != HOLD_PING)
         return -EPROTO; /* it can't know yet what it asks for */
-    return holder_on_request(core->holder, &message);
+    r = holder_on_request(core->holder, &message);
+    return core->holder->is_upgrading ? -ECONNRESET : r; /* it has said its last word */
 }
 
 static int core_on_io(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -313,7 +315,7 @@ static int core_on_io(sd_event_source *source, int fd, uint32_t events, void *us
     for (int i = 0; i < MESSAGES_A_WAKEUP && r == 0 && core->io; i++)
         r = core_read(core);
     if (r == -EPROTO)
-        log_warning("protocol errors of cores so far: %u", ++core->protocol_errors);
+        log_warning("protocol errors of cores so far: %u", ++core->past->protocol_errors);
     if (r == -ECONNRESET) { /* it leaves by itself, and its exit status is worth waiting for */
         core->io = sd_event_source_disable_unref(core->io);
         core_arm(core, CORE_EXIT_TIMEOUT_US);
@@ -328,8 +330,12 @@ int core_new(struct core **ret, struct holder *holder)
     struct core *core = calloc(1, sizeof(*core));
     if (!core)
         return -ENOMEM;
-    *core = (struct core){
-        .holder = holder, .link_fd = -1, .holder_started_at_us = clock_monotonic_us()};
+    *core = (struct core){.holder = holder,
+                          .past = &holder->core_past,
+                          .link_fd = -1,
+                          .was_ready = holder->core_past.starts > 0};
+    if (!core->was_ready)
+        core->past->holder_started_at_us = clock_monotonic_us();
     int r = sd_event_add_time_relative(holder->event, &core->timer, CLOCK_MONOTONIC, 0,
                                        TIMER_ACCURACY_US, core_on_timer, core);
     if (r < 0) {
@@ -341,6 +347,13 @@ int core_new(struct core **ret, struct holder *holder)
     (void) sd_event_source_set_priority(core->timer, SD_EVENT_PRIORITY_IDLE);
     *ret = core;
     return 0;
+}
+
+void core_walk(struct core_past *past, struct record *record)
+{
+    RECORD_NUMBERS(record, past->starts, past->protocol_errors, past->holder_started_at_us,
+                   past->restart.spent, past->restart.failures, past->restart.refilled_at_us);
+    record_bool(record, &past->hang_up);
 }
 
 struct core *core_free(struct core *core)

@@ -6,6 +6,8 @@
 #pragma once
 
 #include "agent/hold/messages.h"
+#include "common/base/restart.h"
+#include "common/base/record.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -15,6 +17,16 @@
 
 struct core;
 struct holder;
+
+struct core_past { /* of the cores so far */
+    int starts;
+    unsigned protocol_errors;
+    uint64_t holder_started_at_us;
+    struct restart restart;
+    bool hang_up; /* the next is to be hung up as soon as it is ready */
+};
+
+void core_walk(struct core_past *past, struct record *record);
 
 int core_new(struct core **ret, struct holder *holder); /* starts the first one */
 struct core *core_free(struct core *core);

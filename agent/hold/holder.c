@@ -6,22 +6,21 @@
 #include "agent/hold/store.h"
 #include "common/base/cgroup.h"
 #include "common/base/clock.h"
+#include "common/base/event.h"
 #include "common/base/files.h"
 #include "common/base/listen.h"
 #include "common/base/log.h"
 #include "common/base/orphans.h"
 #include "common/base/text.h"
-#include "common/schema/config-image.h"
+#include "common/schema/config-source.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 /* Beyond what lame duck and drain may take: the core's grace (5 s) before it kills, and its end. */
@@ -35,25 +34,6 @@ static int fail(char error[CONFIG_ERROR_MAX], int r, const char *what)
     return r;
 }
 
-static int load_image(const struct config_image *image, struct config **ret, int *ret_image_fd,
-                      char error[CONFIG_ERROR_MAX])
-{
-    int fd = config_image_to_fd(image);
-    if (fd < 0)
-        return fail(error, fd, "can't keep the configuration");
-    int r = config_load(image, ret, error);
-    *ret_image_fd = r < 0 ? fd_close(fd) : fd;
-    return r;
-}
-
-int holder_read_config(const struct holder_options *options, struct config **ret, int *ret_image_fd,
-                       char error[CONFIG_ERROR_MAX])
-{
-    CLEANUP(config_image_freep) struct config_image *image = NULL;
-    int r = config_image_read(options->config_path, options->config_directory, &image, error);
-    return r < 0 ? r : load_image(image, ret, ret_image_fd, error);
-}
-
 static void put_in_force(struct holder *holder, struct config *take_config, int take_image_fd)
 {
     config_free(holder->config);
@@ -61,22 +41,24 @@ static void put_in_force(struct holder *holder, struct config *take_config, int 
     holder->config = take_config;
     holder->config_fd = take_image_fd;
     log_set_level(take_config->log_level);
-    store_drop(STORE_CONFIG);
-    store_put(STORE_CONFIG, take_image_fd);
+    fd_store_drop(STORE_CONFIG);
+    fd_store_put(STORE_CONFIG, take_image_fd);
     malloc_trim(0); /* reading left more garbage than the rest of the holder is large */
 }
 
-/* At start: the files, or what an earlier holder had in force if they are bad now. */
+/* At start: what a version before has handed over; the files; or what an earlier holder had in
+ * force if they are bad now. */
 static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_ERROR_MAX])
 {
-    CLEANUP(config_image_freep) struct config_image *image = NULL;
+    const struct holder_options *options = holder->options;
     struct config *config;
     char ignored[CONFIG_ERROR_MAX];
-    int fd, r = holder_read_config(holder->options, &config, &fd, error);
+    int fd, r = config_load_stored(holder->config_fd, &config, &fd, error);
 
+    if (r < 0)
+        r = config_load_files(options->config_path, options->config_directory, &config, &fd, error);
     if (r < 0) {
-        if (stored_fd < 0 || config_image_from_fd(stored_fd, &image) < 0 ||
-            load_image(image, &config, &fd, ignored) < 0)
+        if (config_load_stored(stored_fd, &config, &fd, ignored) < 0)
             return r;
         log_warning("%s; going on with the configuration of before", error);
     }
@@ -86,9 +68,10 @@ static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_
 
 static int reconfigure(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
+    const struct holder_options *options = holder->options;
     CLEANUP(config_freep) struct config *config = NULL;
     CLEANUP_CLOSE int fd = -1;
-    int r = holder_read_config(holder->options, &config, &fd, error);
+    int r = config_load_files(options->config_path, options->config_directory, &config, &fd, error);
 
     if (r >= 0) {
         config_keep_addresses(holder->config, config);
@@ -110,21 +93,6 @@ static void arm_deadline(struct holder *holder, uint64_t wait_us)
 {
     (void) sd_event_source_set_time_relative(holder->deadline, wait_us);
     (void) sd_event_source_set_enabled(holder->deadline, SD_EVENT_ONESHOT);
-}
-
-/*
- * sd-event's child sources fire once. A process that somebody traces at its end (strace, gdb, the
- * leak sanitizer) can't be reaped yet when its pidfd says that it has ended, and sd-event would
- * never look again. So it shall look until there is something to reap.
- */
-int holder_watch_child(struct holder *holder, sd_event_source **ret, pid_t pid,
-                       sd_event_child_handler_t on_end, void *userdata)
-{
-    int r = sd_event_add_child(holder->event, ret, pid, WEXITED, on_end, userdata);
-
-    if (r >= 0) /* from off, for it registers with epoll anew then only */
-        r = sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_ON);
 }
 
 void holder_child_gone(struct holder *holder)
@@ -192,25 +160,20 @@ static int holder_on_signal(sd_event_source *source, const struct signalfd_sigin
     return 0;
 }
 
-static void refuse(struct holder *holder, const struct hold_message *request, int error,
-                   const char *why)
+static int save(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
-    struct hold_message message;
+    CLEANUP_CLOSE int fd = handover_save(holder);
 
-    hold_message_init(&message, HOLD_REFUSED);
-    memcpy(message.app, request->app, sizeof(message.app));
-    message.slot = request->slot;
-    message.argument = request->type;
-    message.error = -error;
-    (void) text_copy(message.text, sizeof(message.text), why);
-    for (char *c = message.text; *c; c++) /* a cut may have split a character */
-        *c = *c >= ' ' && *c < 0x7f ? *c : '?';
-    core_send(holder->core, &message, -1);
+    if (fd < 0)
+        return fail(error, fd, "can't save the state");
+    core_send_plain(holder->core, HOLD_SAVED, fd);
+    return 0;
 }
 
 int holder_on_request(struct holder *holder, const struct hold_message *request)
 {
     char text[CONFIG_ERROR_MAX];
+    struct hold_message refused;
     const char *why = "";
     int r;
 
@@ -233,6 +196,13 @@ int holder_on_request(struct holder *holder, const struct hold_message *request)
     case HOLD_RECONFIGURE:
         r = reconfigure(holder, text);
         break;
+    case HOLD_SAVE:
+        r = save(holder, text);
+        break;
+    case HOLD_UPGRADE: /* the rest when the core has left; a stop comes first */
+        holder->is_upgrading = true;
+        holder->upgraded.serial = request->serial;
+        return 0;
     default:
         r = slots_request(&holder->slots, request, &why);
         if (r < 0) {
@@ -241,8 +211,10 @@ int holder_on_request(struct holder *holder, const struct hold_message *request)
                         request->app, request->slot, text);
         }
     }
-    if (r < 0)
-        refuse(holder, request, r, text);
+    if (r < 0) {
+        hold_message_init_refused(&refused, request, r, text);
+        core_send(holder->core, &refused, -1);
+    }
     return 0;
 }
 
@@ -257,8 +229,7 @@ static int adopt_descriptors(struct holder *holder)
         const char *name = names[i];
         if (strcmp(name, STORE_CONFIG) == 0 && config_fd < 0)
             config_fd = fd;
-        else if (strcmp(name, STORE_LEDGER) == 0 && holder->ledger_fd < 0 &&
-                 memfd_is_sealed(fd, HOLD_LEDGER_SIZE))
+        else if (strcmp(name, STORE_LEDGER) == 0 && holder->ledger_fd < 0)
             holder->ledger_fd = fd;
         else if (strncmp(name, STORE_SLOT, sizeof(STORE_SLOT) - 1) == 0)
             slots_adopt(&holder->slots, fd, name);
@@ -271,25 +242,15 @@ static int adopt_descriptors(struct holder *holder)
     return config_fd;
 }
 
-static int open_notify(struct holder *holder)
-{
-    const int on = 1;
-    (void) unlink(holder->notify_path); /* no other agentd's: the control socket is ours */
-    holder->notify_fd = listen_open_datagram(holder->notify_path, 0666); /* workers have users */
-    if (holder->notify_fd < 0)
-        return holder->notify_fd;
-    return setsockopt(holder->notify_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ? -errno : 0;
-}
-
 static void share_control(const struct holder *holder)
 {
-    const char *name = holder->config->control_group;
-    const struct group *group = name[0] ? getgrnam(name) : NULL;
+    const char *group = holder->config->control_group;
+    int r = group[0] ? file_share(holder->control_path, group) : 0;
 
-    if (name[0] && !group)
-        log_warning("control.group %s does not exist; only the agent's own group may read", name);
-    else if (group && chown(holder->control_path, (uid_t) -1, group->gr_gid) < 0)
-        log_warning_errno(errno, "can't give %s to group %s: %m", holder->control_path, name);
+    if (r == -ESRCH)
+        log_warning("control.group %s does not exist; only the agent's own group may read", group);
+    else if (r < 0)
+        log_warning_errno(-r, "can't give %s to group %s: %m", holder->control_path, group);
 }
 
 /* All that can fail for reasons of the machine, before anything is started. */
@@ -298,10 +259,11 @@ static int open_all(struct holder *holder, char error[CONFIG_ERROR_MAX])
     const struct config *config = holder->config;
     int r;
 
-    holder->runtime_dir = strdup(config->runtime_dir);
+    if (!holder->runtime_dir) /* else it was handed over, as others below */
+        holder->runtime_dir = strdup(config->runtime_dir);
     if (!holder->runtime_dir ||
-        asprintf(&holder->control_path, "%s/control.sock", config->runtime_dir) < 0 ||
-        asprintf(&holder->notify_path, "%s/notify.sock", config->runtime_dir) < 0)
+        asprintf(&holder->control_path, "%s/control.sock", holder->runtime_dir) < 0 ||
+        asprintf(&holder->notify_path, "%s/notify.sock", holder->runtime_dir) < 0)
         return fail(error, -ENOMEM, "start");
     r = directory_make(holder->runtime_dir, 0755);
     if (r < 0)
@@ -310,38 +272,31 @@ static int open_all(struct holder *holder, char error[CONFIG_ERROR_MAX])
     if (r < 0)
         return r;
     slots_reconfigure(&holder->slots); /* what was handed in and nothing needs, is closed */
-    r = open_notify(holder);
+    if (holder->notify_fd < 0)         /* of any users' workers */
+        r = holder->notify_fd = listen_open_notify(holder->notify_path, 0666);
     if (r < 0)
         return fail(error, r, holder->notify_path);
     share_control(holder);
     r = holder->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (r < 0)
         return fail(error, -errno, "/dev/null");
-    if (holder->ledger_fd < 0)
+    if (!memfd_is_sealed(holder->ledger_fd, HOLD_LEDGER_SIZE)) { /* none, or another version's */
+        fd_close(holder->ledger_fd);
         r = holder->ledger_fd = memfd_new_sealed("agentd-ledger", HOLD_LEDGER_SIZE);
+    }
     if (r < 0)
         return fail(error, r, "ledger");
-    store_put(STORE_LEDGER, holder->ledger_fd);
+    fd_store_put(STORE_LEDGER, holder->ledger_fd);
     return 0;
 }
 
 static int open_loop(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
     static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-    sigset_t mask;
-    int r;
+    int r = event_new(&holder->event, signals, ARRAY_SIZE(signals), holder_on_signal, holder);
 
-    sigemptyset(&mask);
-    sigaddset(&mask, SIGCHLD); /* sd-event wants it blocked, though it uses pidfds */
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-        sigaddset(&mask, signals[i]);
-    if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-        return fail(error, -errno, "signals");
-    r = sd_event_new(&holder->event);
     if (r >= 0)
         r = sd_event_set_watchdog(holder->event, true);
-    for (size_t i = 0; i < ARRAY_SIZE(signals) && r >= 0; i++)
-        r = sd_event_add_signal(holder->event, NULL, signals[i], holder_on_signal, holder);
     if (r >= 0)
         r = sd_event_add_time(holder->event, &holder->deadline, CLOCK_MONOTONIC, 0, 0,
                               holder_on_deadline, holder);
@@ -399,27 +354,34 @@ int holder_run(const struct holder_options *options)
                             .null_fd = -1,
                             .cgroup_fd = -1};
     char error[CONFIG_ERROR_MAX] = "";
-    int status = EXIT_CODE_USAGE;
+    int status = EXIT_CODE_FAILED;
 
     slots_init(&holder.slots, &holder);
     spawn_means_init(&holder.means);
+    hold_message_init(&holder.upgraded, HOLD_UPGRADED);
+    holder.upgraded.argument = true; /* news, if there was one */
     CLEANUP_CLOSE int stored_fd = adopt_descriptors(&holder);
-    int r = first_config(&holder, stored_fd, error);
+    int r = open_loop(&holder, error);
+    if (r >= 0)
+        r = handover_restore(&holder, false, error);
+    if (r == 0) /* else this is no configuration that stops a start, whatever is wrong */
+        status = EXIT_CODE_USAGE;
+    if (r >= 0)
+        r = first_config(&holder, stored_fd, error);
     if (r >= 0) {
         status = EXIT_CODE_FAILED;
         r = open_all(&holder, error);
     }
-    if (r >= 0)
-        r = open_loop(&holder, error);
     if (r < 0) {
         log_last_word("%s", error);
     } else {
-        holder.cgroup_fd = cgroup_open();
+        if (holder.cgroup_fd < 0)
+            holder.cgroup_fd = cgroup_open();
         if (holder.cgroup_fd < 0)
             adopt_orphans(&holder);
         status = sd_event_loop(holder.event) == 0 ? 0 : EXIT_CODE_FAILED;
         slots_kill_all(&holder.slots); /* none is left, unless the loop has failed */
-        store_drop(STORE_CONFIG);      /* it is for recovery: a start that was asked for reads */
+        fd_store_drop(STORE_CONFIG);   /* it is for recovery: a start that was asked for reads */
     }
     holder_done(&holder);
     return status;

@@ -5,18 +5,22 @@
  */
 #pragma once
 
+#include "agent/hold/core.h"
+#include "agent/hold/handover.h"
 #include "agent/hold/listeners.h"
 #include "agent/hold/slots.h"
 #include "common/base/spawn.h"
 
+#include <limits.h>
 #include <systemd/sd-event.h>
 
-struct core;
-
-struct holder_options {
-    const char *config_path;
-    const char *config_directory;
-    const char *libexec_directory;
+struct holder_options { /* paths are absolute */
+    char config_path[PATH_MAX];
+    char config_directory[PATH_MAX];
+    char libexec_directory[PATH_MAX];
+    char program[PATH_MAX]; /* its own, and where the next version is looked for */
+    char core_program[PATH_MAX];
+    char *const *argv; /* its command line */
 };
 
 enum holder_state { HOLDER_RUNNING, HOLDER_STOPPING, HOLDER_LEAVING };
@@ -36,21 +40,16 @@ struct holder {
     struct listeners listeners;
     struct slots slots;
     struct core *core;
+    struct core_past core_past;
+    bool is_upgrading;            /* it begins when the core has ended */
+    struct hold_message upgraded; /* how the last one ended, for cores after it; serial 0: none */
 };
-
-/* Reads and checks the configuration on disk. 0, or a negative errno with one line in |error|. */
-int holder_read_config(const struct holder_options *options, struct config **ret, int *ret_image_fd,
-                       char error[CONFIG_ERROR_MAX]);
 
 /* Runs until it is told to stop. The process's exit status. */
 int holder_run(const struct holder_options *options);
 
 /* One checked message of the core. 0, also if it is refused, or -EPROTO: not in this state. */
 int holder_on_request(struct holder *holder, const struct hold_message *request);
-
-/* sd_event_add_child() for a child's end, which misses none. */
-int holder_watch_child(struct holder *holder, sd_event_source **ret, pid_t pid,
-                       sd_event_child_handler_t on_end, void *userdata);
 
 /* A child has ended: perhaps that was the last thing that a stop waited for. */
 void holder_child_gone(struct holder *holder);

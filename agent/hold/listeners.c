@@ -9,6 +9,7 @@
 #include "common/base/text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -66,7 +67,7 @@ static void close_item(struct listeners *listeners, size_t i)
     struct listener *item = &listeners->items[i];
 
     unlink_item(item);
-    store_drop(item->stored_as);
+    fd_store_drop(item->stored_as);
     fd_close(item->fd);
     free(item->stored_as);
     *item = listeners->items[--listeners->n];
@@ -188,7 +189,7 @@ static void publish(struct listeners *listeners, const struct wanted *wanted)
     item->fd_name = wanted->fd_name;
     text_copy(item->address, sizeof(item->address), wanted->address);
     text_copy(item->owner, sizeof(item->owner), wanted->owner);
-    store_put(item->stored_as, item->fd); /* the same one again is ignored */
+    fd_store_put(item->stored_as, item->fd); /* the same one again is ignored */
 }
 
 int listeners_open(struct listeners *listeners, const struct config *config, const char *control,
@@ -253,6 +254,23 @@ void listeners_give_core(const struct listeners *listeners, struct spawn *spawn)
     for (size_t i = 0; i < listeners->n; i++)
         if (listeners->items[i].wanted && !listeners->items[i].owner[0])
             spawn_give(spawn, listeners->items[i].fd_name, listeners->items[i].fd);
+}
+
+void listeners_walk(struct listeners *listeners, struct record *record)
+{
+    size_t n = listeners->n;
+
+    RECORD_NUMBER(record, n);
+    for (size_t i = 0; i < n && record->error == 0; i++) {
+        int fd = record->writing ? listeners->items[i].fd : -1;
+        char name[NAME_MAX + 1];
+
+        text_copy(name, sizeof(name), record->writing ? listeners->items[i].stored_as : "");
+        record_fd(record, &fd);
+        record_text(record, name, sizeof(name));
+        if (!record->writing && listeners_adopt(listeners, fd, name) < 0)
+            record_fail(record);
+    }
 }
 
 void listeners_unlink(const struct listeners *listeners)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "common/base/record.h"
 #include "common/base/spawn.h"
 #include "common/schema/config.h"
 
@@ -56,6 +57,10 @@ int listeners_find(const struct listeners *listeners, const char *address);
 
 /* Gives a core those of the agent itself. */
 void listeners_give_core(const struct listeners *listeners, struct spawn *spawn);
+
+/* What was handed over by a version before is claimed as what systemd hands in, but for the apps'.
+ */
+void listeners_walk(struct listeners *listeners, struct record *record);
 
 /* Removes the paths of unix sockets: at the end of a run that has no fd store. */
 void listeners_unlink(const struct listeners *listeners);

@@ -46,6 +46,8 @@ static const struct rule {
     {HOLD_STATUS, 0, "status", true, TEXT, 0},
     {HOLD_RECONFIGURE, 0, "reconfigure", true, 0, 0},
     {HOLD_STOPPED, 0, "stopped", true, 0, 0},
+    {HOLD_SAVE, 0, "save", true, 0, 0},
+    {HOLD_UPGRADE, 0, "upgrade", true, SERIAL, 0},
     {HOLD_HELLO, 0, "hello", false, TEXT | STARTED, ARGUMENT},
     {HOLD_SLOT, HOLD_SLOT_EMPTY, "slot", false, WORKER, 0},
     {HOLD_SLOT, HOLD_SLOT_RUNNING, "slot", false, WORKER | STATE | PID | STARTED, 0},
@@ -54,6 +56,8 @@ static const struct rule {
     {HOLD_CONFIG, 0, "config", false, 0, 0},
     {HOLD_REFUSED, 0, "refused", false, ARGUMENT | ERROR | TEXT, APP | SLOT},
     {HOLD_STOPPING, 0, "stopping", false, 0, 0},
+    {HOLD_SAVED, 0, "saved", false, 0, 0},
+    {HOLD_UPGRADED, 0, "upgraded", false, SERIAL | TEXT, ARGUMENT | ERROR},
 };
 
 static const struct rule *find_rule(unsigned type, unsigned state)
@@ -70,6 +74,19 @@ void hold_message_init(struct hold_message *message, enum hold_message_type type
     message->magic = HOLD_MESSAGE_MAGIC;
     message->version = HOLD_MESSAGE_VERSION;
     message->type = (uint16_t) type;
+}
+
+void hold_message_init_refused(struct hold_message *message, const struct hold_message *request,
+                               int error, const char *why)
+{
+    hold_message_init(message, HOLD_REFUSED);
+    memcpy(message->app, request->app, sizeof(message->app));
+    message->slot = request->slot;
+    message->argument = request->type;
+    message->error = -error;
+    (void) text_copy(message->text, sizeof(message->text), why);
+    for (char *c = message->text; *c; c++) /* a cut may have split a character */
+        *c = *c >= ' ' && *c < 0x7f ? *c : '?';
 }
 
 /* Terminated, and zero from there on: no byte of an earlier use travels along. */

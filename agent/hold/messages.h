@@ -20,6 +20,9 @@
  *   RECONFIGURE -> <- CONFIG + image, or REFUSED
  *               <- STOPPING                              drain, then say STOPPED
  *   STOPPED ->
+ *   SAVE ->     <- SAVED + state                         for the check of another version
+ *   UPGRADE ->                                           then the core leaves
+ *               <- UPGRADED                              told to each core after it, before SYNCED
  */
 /* clang-format on */
 #pragma once
@@ -46,6 +49,8 @@ enum hold_message_type {
     HOLD_STATUS,      /* text: one printable line for systemctl status */
     HOLD_RECONFIGURE, /* read the configuration from disk again */
     HOLD_STOPPED,     /* nothing runs any more */
+    HOLD_SAVE,        /* write the state down, for a look at it */
+    HOLD_UPGRADE,     /* serial = any number, not 0: become the program on disk when I am gone */
     /* holder -> core */
     HOLD_HELLO = 64, /* argument = how many cores there were before; started_at_us = of the holder;
                         text = version */
@@ -55,6 +60,10 @@ enum hold_message_type {
     HOLD_CONFIG,  /* a new image is in force; its descriptor comes along */
     HOLD_REFUSED, /* argument = the refused request's type; app, slot; error = errno; text = why */
     HOLD_STOPPING,
+    HOLD_SAVED,    /* with the descriptor of a record (agent/hold/handover.h) */
+    HOLD_UPGRADED, /* serial = of the request; argument = 1: no core that became ready was told yet;
+                      error = 0: it was done, text = the version before; else errno, text = why the
+                      old program goes on */
 };
 
 enum hold_slot_state {
@@ -84,6 +93,9 @@ struct hold_message {
 
 /* Fills in header and type, all else zero. */
 void hold_message_init(struct hold_message *message, enum hold_message_type type);
+/* The answer to |request| that failed with |error|; what isn't ASCII in |why| becomes '?'. */
+void hold_message_init_refused(struct hold_message *message, const struct hold_message *request,
+                               int error, const char *why);
 
 /*
  * Checks what came over the socket: size, magic, version, a type that this side may receive,

@@ -7,6 +7,7 @@
 #include "agent/hold/store.h"
 #include "common/base/cgroup.h"
 #include "common/base/accept-gate.h"
+#include "common/base/child.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/listen.h"
@@ -149,7 +150,7 @@ void slots_reconfigure(struct slots *slots)
         struct app *app = *at;
         const struct config_app *config = config_find_app(holder->config, app->name);
 
-        app->user_known = false;
+        app->user.is_known = false;
         if (app->in_use > 0 || (config && config->enabled)) {
             at = &app->next;
         } else {
@@ -175,7 +176,7 @@ void slots_adopt(struct slots *slots, int take_fd, const char *name)
         memfd_is_sealed(fd, sizeof(struct scoreboard)))
         app = find_or_add_app(slots, app_name);
     if (!app || app->slots[n - 1].state != HOLD_SLOT_EMPTY) {
-        store_drop(name);
+        fd_store_drop(name);
         return;
     }
     app->in_use++;
@@ -194,31 +195,11 @@ static const char *probe_path_of(const struct slot *slot, char path[PROBE_PATH_M
     return path;
 }
 
-/* Who it runs as: NULL for the holder's own user, also where changing it isn't possible. */
-static int choose_user(const struct holder *holder, struct app *app,
-                       const struct config_app *config, const struct spawn_user **ret)
-{
-    *ret = NULL;
-    bool is_wanted = config->user[0] || config->group[0];
-    if (is_wanted && !holder->means.switch_user)
-        log_warning("%s runs as agentd's own user: no CAP_SETUID and CAP_SETGID", app->name);
-    if (!is_wanted || !holder->means.switch_user)
-        return 0;
-    if (!app->user_known) {
-        int r = spawn_user_find(config->user, config->group, &app->user);
-        if (r < 0)
-            return r;
-        app->user_known = true;
-    }
-    *ret = &app->user;
-    return 0;
-}
-
 static void add_environment(const struct holder *holder, const struct config_app *config,
                             unsigned number, struct spawn *spawn)
 {
-    struct stat output;
     char host[LISTEN_HOST_MAX];
+    struct stat output;
     unsigned port;
 
     spawn_add(spawn, ENV_APP "=%s", config->name);
@@ -280,9 +261,11 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     if (config->scoreboard)
         spawn.fds[spawn.n_fds++] = slot->scoreboard_fd;
     *why = "its user or group can't be found";
-    r = choose_user(holder, app, config, &spawn.user);
+    r = spawn_user_choose(&holder->means, config->user, config->group, &app->user, &spawn.user);
     if (r < 0)
         return r;
+    if (r > 0)
+        log_warning("%s runs as agentd's own user: no CAP_SETUID and CAP_SETGID", app->name);
     *why = "its log can't be opened";
     r = spawn.output_fd = output_fd = worker_output_open(holder->runtime_dir, name_of(slot, name));
     if (r < 0)
@@ -373,6 +356,54 @@ void slots_kill_all(struct slots *slots)
                 kill_worker(&app->slots[i]);
 }
 
+static int watch(struct slot *slot)
+{
+    return child_watch(slot->app->holder->event, &slot->child, slot->pid, "worker", slots_on_exit,
+                       slot);
+}
+
+static void walk_slot(struct slot *slot, struct record *record)
+{
+    RECORD_NUMBERS(record, slot->state, slot->pid, slot->serial, slot->started_at_us,
+                   slot->ended_at_us, slot->exit_code, slot->exit_status);
+    if (slot->state == HOLD_SLOT_EMPTY)
+        return;
+    record_fd(record, &slot->scoreboard_fd);
+    if (record->writing)
+        return;
+    bool is_running = slot->state == HOLD_SLOT_RUNNING;
+    slot->app->in_use++;
+    slot->app->holder->slots.running += is_running;
+    if (slot->state > HOLD_SLOT_DEAD || (is_running && slot->pid <= 1) ||
+        (is_running && !record->dry && watch(slot) < 0))
+        record_fail(record);
+}
+
+void slots_walk(struct slots *slots, struct record *record)
+{
+    struct app *app = slots->apps;
+    char name[APP_NAME_MAX + 1];
+    unsigned n = APP_SLOTS_MAX;
+
+    RECORD_NUMBERS(record, slots->last_serial, n);
+    if (n > APP_SLOTS_MAX)
+        return record_fail(record);
+    do { /* an empty name ends them */
+        text_copy(name, sizeof(name), app && record->writing ? app->name : "");
+        record_text(record, name, sizeof(name));
+        if (!name[0])
+            return;
+        if (!record->writing && (find_app(slots, name) || !(app = find_or_add_app(slots, name))))
+            return record_fail(record);
+        if (!record->writing)
+            app->gate_fd = fd_close(app->gate_fd);
+        record_fd(record, &app->gate_fd);
+        for (unsigned i = 0; i < n && record->error == 0; i++)
+            walk_slot(&app->slots[i], record);
+        app = app->next;
+    } while (record->error == 0);
+}
+
 static int start(struct slots *slots, const struct hold_message *request, const char **why)
 {
     struct holder *holder = slots->holder;
@@ -408,11 +439,10 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     slots->running++;
     app->in_use++;
     if (config->scoreboard)
-        store_put(store_name_of(slot, name), slot->scoreboard_fd);
-    r = holder_watch_child(holder, &slot->child, slot->pid, slots_on_exit, slot);
+        fd_store_put(store_name_of(slot, name), slot->scoreboard_fd);
+    r = watch(slot);
     if (r < 0) /* nobody would see its end: an end of ours, which takes it along, is better */
         return sd_event_exit(holder->event, r);
-    (void) sd_event_source_set_description(slot->child, "worker");
     core_tell_slots(holder->core);
     return 0;
 }
@@ -425,7 +455,7 @@ static int release(struct slot *slot)
     struct hold_message message;
     char name[STORE_NAME_MAX], path[PROBE_PATH_MAX];
 
-    store_drop(store_name_of(slot, name));
+    fd_store_drop(store_name_of(slot, name));
     (void) unlink(probe_path_of(slot, path)); /* without it, the next one is not to be asked */
     cgroup_remove(holder->cgroup_fd, name_of(slot, name));
     fd_close(slot->scoreboard_fd);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "agent/hold/messages.h"
+#include "common/base/record.h"
 #include "common/base/spawn.h"
 
 #include <systemd/sd-event.h>
@@ -31,9 +32,8 @@ struct app {
     struct holder *holder;
     char name[APP_NAME_MAX + 1];
     int gate_fd;
-    unsigned in_use; /* slots that are not empty */
-    bool user_known;
-    struct spawn_user user;
+    unsigned in_use;        /* slots that are not empty */
+    struct spawn_user user; /* once it is known */
     struct slot slots[APP_SLOTS_MAX];
 };
 
@@ -52,6 +52,9 @@ int slots_request(struct slots *slots, const struct hold_message *request, const
 
 /* A scoreboard that an earlier holder had stored: its worker is dead. Takes the descriptor. */
 void slots_adopt(struct slots *slots, int take_fd, const char *store_name);
+
+/* Reading watches the workers too. */
+void slots_walk(struct slots *slots, struct record *record);
 
 void slots_kill_all(struct slots *slots);
 

@@ -4,6 +4,7 @@
 
 #include "agent/serve/status-json.h"
 #include "common/base/text.h"
+#include "config.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -65,25 +66,34 @@ void control_on_restart(struct http_request *request, void *userdata)
     control_respond(request, 202, object);
 }
 
-void control_on_progress(struct http_request *request, void *userdata)
+/* Answers what has become of the token at the path's end. */
+static void respond_progress(struct http_request *request, const char *prefix,
+                             enum control_progress (*ask)(uint64_t token, char **ret_why,
+                                                          void *userdata),
+                             void *userdata)
 {
-    const struct control_owner *owner = &((struct control *) userdata)->owner;
-    const char *text = http_request_path(request) + strlen(CONTROL_PROGRESS_PREFIX);
+    const char *text = http_request_path(request) + strlen(prefix);
     enum control_progress progress;
     struct json_object *object;
-    char *why = NULL;
+    CLEANUP_FREE char *why = NULL;
     uint64_t token;
 
     if (text_parse_u64(text, 0, UINT64_MAX, &token) < 0 ||
-        (progress = owner->progress(token, &why, owner->userdata)) == CONTROL_UNKNOWN) {
+        (progress = ask(token, &why, userdata)) == CONTROL_UNKNOWN) {
         control_respond_error(request, 404, "agentd knows no such token, or no longer");
         return;
     }
     object = control_new_answer();
     json_add_bool(object, "done", progress != CONTROL_RUNNING);
     json_add_string(object, "failed", progress == CONTROL_FAILED ? why ?: "" : NULL);
-    free(why);
     control_respond(request, 200, object);
+}
+
+void control_on_progress(struct http_request *request, void *userdata)
+{
+    const struct control_owner *owner = &((struct control *) userdata)->owner;
+
+    respond_progress(request, CONTROL_PROGRESS_PREFIX, owner->progress, owner->userdata);
 }
 
 /* --- reload ----------------------------------------------------------------------------------- */
@@ -240,4 +250,55 @@ void control_on_drain(struct http_request *request, void *userdata)
 void control_on_undrain(struct http_request *request, void *userdata)
 {
     drain(request, userdata, false);
+}
+
+/* --- upgrade ---------------------------------------------------------------------------------- */
+
+static void on_upgrade_abort(struct http_request *request, void *context)
+{
+    struct control *control = context;
+
+    if (control->upgrading == request)
+        control->upgrading = NULL;
+}
+
+void control_on_upgrade(struct http_request *request, void *userdata)
+{
+    struct control *control = userdata;
+    const char *why = "";
+
+    if (!control_may_change(control, request, "upgrade"))
+        return;
+    if (control->owner.upgrade(&why, control->owner.userdata) < 0) {
+        refuse(request, why);
+        return;
+    }
+    control->upgrading = request;
+    http_request_suspend(request, on_upgrade_abort, control);
+}
+
+void control_on_upgrade_progress(struct http_request *request, void *userdata)
+{
+    const struct control_owner *owner = &((struct control *) userdata)->owner;
+
+    respond_progress(request, CONTROL_UPGRADE_PREFIX, owner->upgrade_progress, owner->userdata);
+}
+
+void control_upgrade_checked(struct control *control, const char *why, const char *version,
+                             uint64_t token)
+{
+    struct http_request *request = TAKE(control->upgrading);
+    struct json_object *object;
+
+    if (!request)
+        return; /* its client is gone */
+    if (why) {
+        control_respond_error(request, 422, why);
+        return;
+    }
+    object = control_new_answer();
+    json_add_string(object, "from", PACKAGE_VERSION);
+    json_add_string(object, "to", version);
+    json_add_u64(object, "token", token);
+    control_respond(request, 202, object);
 }

@@ -6,6 +6,7 @@
 #include "agent/serve/control.h"
 
 #define CONTROL_PROGRESS_PREFIX "/v1/restart/"
+#define CONTROL_UPGRADE_PREFIX  "/v1/upgrade/"
 #define CONTROL_RELOADS_MAX     16u /* that wait for one answer */
 
 struct control_waiting {
@@ -17,6 +18,7 @@ struct control {
     struct http_server *server;
     struct control_owner owner;
     struct control_waiting reloads[2]; /* for the reload under way; for the one after it */
+    struct http_request *upgrading;    /* waits for the check's answer */
     gid_t admin_group;                 /* PEER_NO_GROUP: none */
 };
 
@@ -34,3 +36,5 @@ void control_on_reload(struct http_request *request, void *userdata);
 void control_on_scale(struct http_request *request, void *userdata);
 void control_on_drain(struct http_request *request, void *userdata);
 void control_on_undrain(struct http_request *request, void *userdata);
+void control_on_upgrade(struct http_request *request, void *userdata);
+void control_on_upgrade_progress(struct http_request *request, void *userdata);

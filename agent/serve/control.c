@@ -225,6 +225,8 @@ static const struct http_route routes[] = {
     {HTTP_POST, "/v1/scale", CONTROL_BODY_MAX, control_on_scale},
     {HTTP_POST, "/v1/drain", CONTROL_BODY_MAX, control_on_drain},
     {HTTP_POST, "/v1/undrain", CONTROL_BODY_MAX, control_on_undrain},
+    {HTTP_POST, "/v1/upgrade", CONTROL_BODY_MAX, control_on_upgrade},
+    {HTTP_GET, CONTROL_UPGRADE_PREFIX "*", 0, control_on_upgrade_progress},
     {.path = NULL},
 };
 

@@ -13,6 +13,9 @@
  *   GET  /v1/restart/TOKEN                                 of both: done or not, and why it failed
  *   POST /v1/scale {"app", "workers"}
  *   POST /v1/drain /v1/undrain
+ *   POST /v1/upgrade                                       202 with versions and a token; 422 with
+ * what the check of the new programs says
+ *   GET  /v1/upgrade/TOKEN                                 done or not, and why it failed
  *
  * The socket's mode decides who may read; root, the agent's user and the admin group may change,
  * and only they see the values of apps.NAME.environment. Each change is logged with uid and pid.
@@ -56,6 +59,10 @@ struct control_owner {
     /* 0, -ENOENT or (both) -EBUSY while the node stops. */
     int (*scale)(const char *app, unsigned wanted, unsigned *ret_before, void *userdata);
     int (*drain)(bool drain, bool *ret_changed, void *userdata);
+    /* Begins an upgrade's check, whose end control_upgrade_checked() tells. 0, or -EBUSY with a
+     * line in |why|. */
+    int (*upgrade)(const char **why, void *userdata);
+    enum control_progress (*upgrade_progress)(uint64_t token, char **ret_why, void *userdata);
     void *userdata;
 };
 
@@ -72,3 +79,8 @@ int control_listen(struct control *control, int listen_fd);
  * |take_answer| is what who asked for it gets. */
 void control_reload_done(struct control *control, const char *error,
                          struct json_object *take_answer);
+
+/* The programs on disk were asked. |why| NULL: the upgrade begins in a moment, which is time to
+ * answer. */
+void control_upgrade_checked(struct control *control, const char *why, const char *version,
+                             uint64_t token);

@@ -60,3 +60,15 @@ const char *verdict_reason(const struct snapshot *snapshot, const struct app_vie
         return NULL;
     return text;
 }
+
+void verdict_print(const struct snapshot *snapshot, char *text, size_t size)
+{
+    unsigned ready = 0, wanted = 0;
+
+    for (size_t i = 0; i < snapshot->n_apps; i++) {
+        ready += snapshot->apps[i].ready;
+        wanted += snapshot->apps[i].wanted;
+    }
+    snprintf(text, size, "%s, %s: %u of %u workers ready", node_state_to_string(snapshot->node),
+             verdict_to_string(verdict_node(snapshot)), ready, wanted);
+}

@@ -21,3 +21,6 @@ enum verdict verdict_node(const struct snapshot *snapshot);
 /* Why it fails, one line into |text|: of |app|, or (NULL) of the node. NULL if it doesn't. */
 const char *verdict_reason(const struct snapshot *snapshot, const struct app_view *app, char *text,
                            size_t size);
+
+/* One line for `systemctl status`, cut to |size|. */
+void verdict_print(const struct snapshot *snapshot, char *text, size_t size);

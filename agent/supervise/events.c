@@ -66,6 +66,16 @@ void events_add(struct event_ring *ring, const struct event *event, uint64_t rea
     write_log(place);
 }
 
+void events_note(struct event_ring *ring, int level, const char *name, const char *text,
+                 uint64_t realtime_us)
+{
+    struct event event = {.level = level};
+
+    text_copy(event.name, sizeof(event.name), name);
+    text_copy(event.text, sizeof(event.text), text);
+    events_add(ring, &event, realtime_us);
+}
+
 bool events_next(const struct event_ring *ring, uint64_t after, struct event *ret)
 {
     uint64_t last = ring->last_id;

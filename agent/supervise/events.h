@@ -47,6 +47,10 @@ struct event_ring { /* shared memory; what is in it is checked when read */
  * Logs it too. */
 void events_add(struct event_ring *ring, const struct event *event, uint64_t realtime_us);
 
+/* One that is about no worker. */
+void events_note(struct event_ring *ring, int level, const char *name, const char *text,
+                 uint64_t realtime_us);
+
 /* The first event with an id above |after|: copies it. false if there is none. Skips what was
  * overwritten or is torn. */
 bool events_next(const struct event_ring *ring, uint64_t after, struct event *ret);

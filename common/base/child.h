@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What goes with having children: seeing their end, and a place for their output. */
+/* Seeing the end of children. Their output's place is common/base/worker-output.h's. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -8,9 +8,3 @@
  * for what is no child of this process. */
 int child_watch(sd_event *event, sd_event_source **ret, pid_t pid, const char *description,
                 sd_event_child_handler_t on_end, void *userdata);
-
-/*
- * For stdout and stderr of a child called |name|: a stream of the journal, if this process logs to
- * it; else <directory>/log/<name>.log, appended to. A descriptor or a negative errno.
- */
-int child_open_output(const char *directory, const char *name);

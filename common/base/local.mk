@@ -9,6 +9,7 @@ common_libbase_a_SOURCES = \
 	common/base/child.c common/base/child.h \
 	common/base/clock.c common/base/clock.h \
 	common/base/event.c common/base/event.h \
+	common/base/fd-store.c common/base/fd-store.h \
 	common/base/files.c common/base/files.h \
 	common/base/histogram.c common/base/histogram.h \
 	common/base/json.c common/base/json.h \
@@ -19,6 +20,7 @@ common_libbase_a_SOURCES = \
 	common/base/orphans.c common/base/orphans.h \
 	common/base/record.c common/base/record.h \
 	common/base/reexec.c common/base/reexec.h \
+	common/base/restart.c common/base/restart.h \
 	common/base/scoreboard.c common/base/scoreboard.h \
 	common/base/siphash.c common/base/siphash.h \
 	common/base/spawn.c common/base/spawn.h \
@@ -55,6 +57,7 @@ base_tests = \
 	tests/unit/test-log \
 	tests/unit/test-orphans \
 	tests/unit/test-record \
+	tests/unit/test-restart \
 	tests/unit/test-scoreboard \
 	tests/unit/test-siphash \
 	tests/unit/test-spawn \
@@ -88,6 +91,8 @@ tests_unit_test_orphans_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_orphans_LDADD = $(base_test_ldadd)
 tests_unit_test_record_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_record_LDADD = $(base_test_ldadd)
+tests_unit_test_restart_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_restart_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_scoreboard_LDADD = $(base_test_ldadd)
 tests_unit_test_scoreboard_CFLAGS = $(AM_CFLAGS) -pthread

@@ -170,6 +170,14 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "take a drained node back into service",                                                  \
          "The health check says again how the node is. "                                           \
          "With --wait it returns when the node is healthy.")                                       \
+    VERB(UPGRADE, upgrade, "upgrade", "", 0, 0, VERB_VALUE_NONE,                                   \
+         VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                                    \
+         "go on as the agentd that is installed now",                                              \
+         "To be called when agentd's programs on disk were replaced by another version. "          \
+         "They are checked first: the configuration, the running agentd's state, their versions. " \
+         "If the check fails, nothing changes, the reason is printed and the exit code is 1. "     \
+         "Workers serve on untouched; agentctl reload rolls them onto the apps' new programs. "    \
+         "With --wait it returns when the new agentd answers.")                                    \
     VERB(VERSION, version, "version", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_LOCAL,              \
          "show the versions of agentctl and of the running agentd",                                \
          "Exits with 0 also when agentd is not reachable, and says so.")                           \

@@ -115,7 +115,8 @@ def test_what_the_core_gets(holder):
     assert set(environment) == {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "PATH", "LANG"}
     assert environment["LISTEN_PID"] == str(core.pid)
     assert environment["LISTEN_FDNAMES"] == "link:notify:ledger:config:control:health"
-    assert core.about["arguments"] == ["--runtime-dir", str(holder.run_dir), "--config", str(holder.config_path)]
+    assert core.about["arguments"] == ["--runtime-dir", str(holder.run_dir), "--config", str(holder.config_path),
+                                       "--config-dir", str(holder.dir / "conf.d"), "--holder", str(holder.program)]
     assert core.about["directory"] == "/"
     for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert int(field(core.about["status"], name)[0], 16) == 0

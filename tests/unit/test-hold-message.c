@@ -34,7 +34,9 @@ static struct hold_message valid(enum hold_message_type type, enum hold_slot_sta
         m.argument = HOLD_RECONFIGURE;
         m.error = EINVAL;
     }
-    if (type == HOLD_STATUS || type == HOLD_HELLO || type == HOLD_REFUSED)
+    if (type == HOLD_UPGRADE || type == HOLD_UPGRADED)
+        m.serial = 1;
+    if (type == HOLD_STATUS || type == HOLD_HELLO || type == HOLD_REFUSED || type == HOLD_UPGRADED)
         strcpy(m.text, "caf\xc3\xa9 1.0");
     if (type == HOLD_HELLO)
         m.started_at_us = 1;
@@ -63,7 +65,8 @@ static const struct {
     {HOLD_READY, true},   {HOLD_PING, true},     {HOLD_START, true},     {HOLD_SIGNAL, true},
     {HOLD_KILL, true},    {HOLD_RELEASE, true},  {HOLD_STATUS, true},    {HOLD_RECONFIGURE, true},
     {HOLD_STOPPED, true}, {HOLD_HELLO, false},   {HOLD_SLOT, false},     {HOLD_SYNCED, false},
-    {HOLD_CONFIG, false}, {HOLD_REFUSED, false}, {HOLD_STOPPING, false},
+    {HOLD_CONFIG, false}, {HOLD_REFUSED, false}, {HOLD_STOPPING, false}, {HOLD_SAVE, true},
+    {HOLD_UPGRADE, true}, {HOLD_SAVED, false},   {HOLD_UPGRADED, false},
 };
 
 static void test_valid_in_its_direction_only(void **state)
@@ -101,7 +104,7 @@ static void test_header(void **state)
         m.type = (uint16_t) type;
         assert_int_equal(check(&m, TO_HOLDER) == 0, type == HOLD_PING || type == HOLD_READY ||
                                                         type == HOLD_RECONFIGURE ||
-                                                        type == HOLD_STOPPED);
+                                                        type == HOLD_STOPPED || type == HOLD_SAVE);
     }
 }
 

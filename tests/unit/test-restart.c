@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The waits between cores, with a clock of the test's own. */
-#include "agent/hold/restart.h"
+#include "common/base/restart.h"
 
 #include "tests/unit/unit.h"
 

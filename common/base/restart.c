@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two regimes: a token bucket for cores that worked, exponential backoff for those that did not. */
-#include "agent/hold/restart.h"
+#include "common/base/restart.h"
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"

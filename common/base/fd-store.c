@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The two messages of sd_notify(3) that fill and empty the store. */
-#include "agent/hold/store.h"
+#include "common/base/fd-store.h"
 
 #include "common/base/log.h"
 
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
 
-void store_put(const char *name, int fd)
+void fd_store_put(const char *name, int fd)
 {
     char state[300];
 
@@ -19,7 +19,7 @@ void store_put(const char *name, int fd)
         log_warning_errno(-r, "could not store descriptor %s with systemd, ignoring: %m", name);
 }
 
-void store_drop(const char *name)
+void fd_store_drop(const char *name)
 {
     sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }

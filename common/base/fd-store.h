@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* systemd's file descriptor store: what is put there comes back, by name, to the unit's next main
+ * process. */
+#pragma once
+
+/* Both do nothing where there is no store (no NOTIFY_SOCKET). |name|: printable, without ':'. */
+void fd_store_put(const char *name, int fd);
+void fd_store_drop(const char *name); /* all descriptors of that name */
