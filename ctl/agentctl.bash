@@ -7,7 +7,7 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics cost events logs config restart reload scale drain undrain version help" ;;
+        "") echo "status health metrics cost events logs config restart reload scale drain undrain upgrade version help" ;;
         config) echo "check show" ;;
     esac
 }
@@ -29,6 +29,7 @@ _agentctl_options()
         "scale") echo "--socket --json --no-color --help --wait --timeout" ;;
         "drain") echo "--socket --json --no-color --help --wait --timeout" ;;
         "undrain") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "upgrade") echo "--socket --json --no-color --help --wait --timeout" ;;
         "version") echo "--socket --json --no-color --help" ;;
         "help") echo "--socket --json --no-color --help --completion --man" ;;
         *) echo "--socket --json --no-color --help" ;;
