@@ -153,6 +153,38 @@ def watchdog():
     fresh_start()
 
 
+def upgraded():
+    """agentctl upgrade under load: the unit, its processes and all that they may stay as they are."""
+    fresh_start("[Service]\nWatchdogSec=6\n")
+    main, serving, privileges = holder(), workers(), capabilities(holder())
+    stored, restarts, before = show("NFileDescriptorStore"), show("NRestarts"), settled_total()
+    flow = load(120)
+    flow.wait_requests(20, 60)
+    for _ in range(2):
+        old = core()
+        words = run("agentctl", "upgrade", "--wait", "--timeout", "90s").stdout
+        assert words.startswith("upgraded from "), words
+        assert core() not in (0, old)
+        flow.wait_requests(10, 60)
+    time.sleep(10)  # longer than the watchdog's patience
+    flow.stop().assert_none_failed()
+    assert (holder(), workers(), capabilities(holder())) == (main, serving, privileges)
+    assert show("ActiveState", "SubState", "NRestarts") == ["active", "running", restarts]
+    assert show("NFileDescriptorStore") == stored
+    assert (after := settled_total()) == before + flow.sent, f"{before} + {flow.sent} requests, total {after}"
+    identities()
+    cgroups()
+    send(serving[0], signal.SIGKILL)  # who follows it gets all that a worker gets
+    wait_workers(without=serving[:1])
+    identities()
+    cgroups()
+    systemctl("stop", UNIT)
+    assert not unit_processes()
+    assert show("ActiveState", "Result") == ["inactive", "success"]
+    fresh_start()
+    return [words.strip(), flow.summary()]
+
+
 def bad_configuration_stops_a_start():
     """restart with a bad file: exit status 2, failed at once, the reason in the journal."""
     since = time.time()
@@ -390,6 +422,7 @@ TESTS = [
     holder_killed,
     holder_killed_within_limits,
     watchdog,
+    upgraded,
     bad_configuration_stops_a_start,
     bad_configuration_spares_a_reload,
     bad_configuration_spares_a_recovery,
