@@ -100,16 +100,13 @@ void core_kill(struct core *core, const char *why)
 static pid_t core_spawn(struct core *core, int peer_fd)
 {
     const struct holder *holder = core->holder;
-    const char *journal = getenv("JOURNAL_STREAM");
     struct holder_options *options = (struct holder_options *) holder->options;
-    char runtime_option[] = "--runtime-dir", config_option[] = "--config";
-    char directory_option[] = "--config-dir", holder_option[] = "--holder";
     /* The files only to say precisely what is wrong with one at reload; what it runs by is the
      * image. */
-    char *argv[] = {options->core_program,     runtime_option,
-                    holder->runtime_dir,       config_option,
-                    options->config_path,      directory_option,
-                    options->config_directory, holder_option,
+    char *argv[] = {options->core_program,     (char *) "--runtime-dir",
+                    holder->runtime_dir,       (char *) "--config",
+                    options->config_path,      (char *) "--config-dir",
+                    options->config_directory, (char *) "--holder",
                     options->program,          NULL};
     struct spawn spawn = {.means = &holder->means,
                           .argv = argv,
@@ -117,8 +114,7 @@ static pid_t core_spawn(struct core *core, int peer_fd)
                           .null_fd = holder->null_fd,
                           .output_fd = -1,
                           .cgroup_fd = -1};
-    if (journal)
-        spawn_add(&spawn, "JOURNAL_STREAM=%s", journal);
+    spawn_add_journal(&spawn);
     spawn_add_aws(&spawn);
     spawn_give(&spawn, FDNAME_LINK, peer_fd);
     spawn_give(&spawn, FDNAME_NOTIFY, holder->notify_fd);

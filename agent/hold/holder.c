@@ -11,7 +11,6 @@
 #include "common/base/listen.h"
 #include "common/base/log.h"
 #include "common/base/orphans.h"
-#include "common/base/text.h"
 #include "common/schema/config-source.h"
 
 #include <errno.h>
@@ -23,7 +22,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-/* Beyond what lame duck and drain may take: the core's grace (5 s) before it kills, and its end. */
+/* Beyond what the configuration lets it take: the core's grace (5 s) before it kills, and its end.
+ */
 #define STOP_MARGIN_S 7u
 /* The core's time to exit by itself; then to be killed. */
 #define LEAVE_STEP_US (2 * USEC_PER_SEC)
@@ -114,13 +114,7 @@ static void leave(struct holder *holder, bool kill_core)
 
 static void stop(struct holder *holder)
 {
-    const struct config *config = holder->config;
-    unsigned drain_s = 0;
-
-    for (size_t i = 0; i < config->n_apps; i++)
-        drain_s = MAX(drain_s, config_app_drain_s(&config->apps[i]));
-    unsigned send_s = config->sink == CONFIG_SINK_CLOUDWATCH ? config->publish_stop_s : 0;
-    uint64_t wait_us = (config->lame_duck_s + drain_s + send_s + STOP_MARGIN_S) * USEC_PER_SEC;
+    uint64_t wait_us = (config_stop_s(holder->config) + STOP_MARGIN_S) * USEC_PER_SEC;
 
     log_info("stopping, %" PRIu64 " s at most", wait_us / USEC_PER_SEC);
     holder->state = HOLDER_STOPPING;
@@ -280,10 +274,7 @@ static int open_all(struct holder *holder, char error[CONFIG_ERROR_MAX])
     r = holder->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (r < 0)
         return fail(error, -errno, "/dev/null");
-    if (!memfd_is_sealed(holder->ledger_fd, HOLD_LEDGER_SIZE)) { /* none, or another version's */
-        fd_close(holder->ledger_fd);
-        r = holder->ledger_fd = memfd_new_sealed("agentd-ledger", HOLD_LEDGER_SIZE);
-    }
+    r = holder->ledger_fd = memfd_keep_sealed(holder->ledger_fd, "agentd-ledger", HOLD_LEDGER_SIZE);
     if (r < 0)
         return fail(error, r, "ledger");
     fd_store_put(STORE_LEDGER, holder->ledger_fd);
@@ -317,9 +308,7 @@ static int holder_on_child(sd_event_source *source, const struct signalfd_siginf
 /* Without control groups. */
 static void adopt_orphans(struct holder *holder)
 {
-    int r = sd_event_add_signal(holder->event, NULL, SIGCHLD, holder_on_child, holder);
-    if (r >= 0)
-        r = orphans_adopt();
+    int r = orphans_adopt(holder->event, holder_on_child, holder);
     if (r < 0)
         log_warning_errno(-r, "can't adopt what dead workers leave, going on without: %m");
 }

@@ -22,7 +22,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in the gate");
 _Static_assert(SPAWN_ENV_MAX >= CONFIG_ENV_MAX + 18, "the app's variables and ours");
@@ -199,7 +198,6 @@ static void add_environment(const struct holder *holder, const struct config_app
                             unsigned number, struct spawn *spawn)
 {
     char host[LISTEN_HOST_MAX];
-    struct stat output;
     unsigned port;
 
     spawn_add(spawn, ENV_APP "=%s", config->name);
@@ -213,9 +211,7 @@ static void add_environment(const struct holder *holder, const struct config_app
     if (config->scoreboard)
         spawn_add(spawn, ENV_SCOREBOARD "=%zu", 3 + spawn->n_listen_fds + 1);
     spawn_add(spawn, "NOTIFY_SOCKET=%s", holder->notify_path);
-    if (fstat(spawn->output_fd, &output) == 0 && S_ISSOCK(output.st_mode)) /* systemd.exec(5) */
-        spawn_add(spawn, "JOURNAL_STREAM=%ju:%ju", (uintmax_t) output.st_dev,
-                  (uintmax_t) output.st_ino);
+    spawn_add_journal(spawn);
     for (char *const *item = config->environment; *item; item++)
         spawn_add(spawn, "%s", *item);
     /* After its own, which win. Client libraries that read it speak UDP. Datadog's variables
@@ -294,22 +290,13 @@ static void kill_worker(const struct slot *slot)
     cgroup_kill(slot->app->holder->cgroup_fd, name_of(slot, name));
 }
 
-/* A killed worker leaves its last words in the gate, and its siblings would wait for it. */
-static void clear_gate(const struct slot *slot)
-{
-    struct accept_gate *gate;
-
-    if (accept_gate_open(&gate, slot->app->gate_fd, number_of(slot)) >= 0)
-        accept_gate_free(gate);
-}
-
 static int slots_on_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
 {
     struct slot *slot = userdata;
     struct holder *holder = slot->app->holder;
 
     kill_worker(slot);
-    clear_gate(slot);
+    accept_gate_clear(slot->app->gate_fd, number_of(slot));
     listeners_revive(&holder->listeners, slot->app->name);
     slot->state = HOLD_SLOT_DEAD;
     slot->ended_at_us = clock_monotonic_us();

@@ -96,6 +96,14 @@ struct accept_gate *accept_gate_free(struct accept_gate *gate)
     return NULL;
 }
 
+void accept_gate_clear(int fd, unsigned slot)
+{
+    struct accept_gate *gate;
+
+    if (accept_gate_open(&gate, fd, slot) >= 0)
+        accept_gate_free(gate);
+}
+
 void accept_gate_set_ready(struct accept_gate *gate, bool ready)
 {
     __atomic_store_n(&gate->own->ready, ready ? 1 : 0, __ATOMIC_RELAXED);

@@ -32,10 +32,12 @@ struct accept_gate; /* this process's view: the page, and its own slot */
 /* The holder's part: a sealed memfd with a page for one app. */
 int accept_gate_new_fd(void);
 /* |slot| from 1 to ACCEPT_GATE_SLOTS. 0, -EBADMSG if it is no gate, -ERANGE for the slot, or a
- * negative errno. Starts as not ready. Opening and freeing a slot clears it: the holder does so for
- * a worker that was killed, whose slot would go on inviting others to wait. */
+ * negative errno. Starts as not ready. */
 int accept_gate_open(struct accept_gate **ret, int fd, unsigned slot);
 struct accept_gate *accept_gate_free(struct accept_gate *gate); /* leaves as not ready */
+/* The holder's again: a worker that was killed leaves its last words, and its siblings would go on
+ * waiting for it. */
+void accept_gate_clear(int fd, unsigned slot);
 
 void accept_gate_set_ready(struct accept_gate *gate, bool ready);
 void accept_gate_set_connections(struct accept_gate *gate, unsigned connections);

@@ -217,6 +217,14 @@ int memfd_new_sealed(const char *name, size_t size)
     return TAKE_FD(fd);
 }
 
+int memfd_keep_sealed(int take_fd, const char *name, size_t size)
+{
+    if (memfd_is_sealed(take_fd, size))
+        return take_fd;
+    fd_close(take_fd);
+    return memfd_new_sealed(name, size);
+}
+
 bool memfd_is_sealed(int fd, size_t size)
 {
     int seals = fcntl(fd, F_GET_SEALS);

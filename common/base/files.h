@@ -48,6 +48,9 @@ int directory_make(const char *path, mode_t mode);
  */
 int memfd_new_sealed(const char *name, size_t size);
 
+/* |take_fd| if it is such a one of that size, else (-1, or another version's) a new one. */
+int memfd_keep_sealed(int take_fd, const char *name, size_t size);
+
 /* Whether |fd| is a memfd of exactly |size| bytes whose size can't change (then mapping it can't
  * lead to SIGBUS). */
 bool memfd_is_sealed(int fd, size_t size);

@@ -17,8 +17,12 @@
 
 #define CHILDREN_BYTES (32u * 1024) /* some 4,000; who has more is swept over several ends */
 
-int orphans_adopt(void)
+int orphans_adopt(sd_event *event, sd_event_signal_handler_t on_child, void *userdata)
 {
+    int r = sd_event_add_signal(event, NULL, SIGCHLD, on_child, userdata);
+
+    if (r < 0)
+        return r;
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 

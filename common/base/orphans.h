@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <systemd/sd-event.h>
 
-/* From now on they come to this process. 0 or a negative errno. */
-int orphans_adopt(void);
+/* From now on they come to this process, and |on_child| is called when children have ended: SIGCHLD
+ * must be blocked. 0 or a negative errno. */
+int orphans_adopt(sd_event *event, sd_event_signal_handler_t on_child, void *userdata);
 
 /* Says of a child whether it is one that this process has started itself and waits for. */
 typedef bool (*orphans_is_known)(pid_t pid, void *userdata);

@@ -151,6 +151,19 @@ void spawn_add_watchdog(struct spawn *spawn, uint64_t usec)
     spawn_add(spawn, WATCHDOG_PID_PREFIX "%0*d", PID_ROOM, 0); /* as LISTEN_PID */
 }
 
+void spawn_add_journal(struct spawn *spawn)
+{
+    const char *own = getenv("JOURNAL_STREAM");
+    struct stat status;
+
+    if (spawn->output_fd < 0 && own)
+        spawn_add(spawn, "JOURNAL_STREAM=%s", own);
+    else if (spawn->output_fd >= 0 && fstat(spawn->output_fd, &status) == 0 &&
+             S_ISSOCK(status.st_mode))
+        spawn_add(spawn, "JOURNAL_STREAM=%ju:%ju", (uintmax_t) status.st_dev,
+                  (uintmax_t) status.st_ino);
+}
+
 void spawn_add_standard(struct spawn *spawn)
 {
     const char *path = getenv("PATH"), *lang = getenv("LANG");

@@ -87,6 +87,9 @@ void spawn_add_aws(struct spawn *spawn);
 void spawn_give(struct spawn *spawn, const char *name, int fd);
 /* What sd_watchdog_enabled(3) reads: the child itself shall say WATCHDOG=1 within |usec|. */
 void spawn_add_watchdog(struct spawn *spawn, uint64_t usec);
+/* What systemd.exec(5) says of a child whose output goes to the journal: by its own stream, or by
+ * this process's. */
+void spawn_add_journal(struct spawn *spawn);
 /* PATH, LANG, and LISTEN_* of what was given. */
 void spawn_add_standard(struct spawn *spawn);
 void spawn_done(struct spawn *spawn);

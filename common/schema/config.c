@@ -110,6 +110,16 @@ unsigned config_app_drain_s(const struct config_app *app)
     return MAX(app->drain_timeout_s, app->idle_timeout_s);
 }
 
+unsigned config_stop_s(const struct config *config)
+{
+    unsigned drain_s = 0;
+
+    for (size_t i = 0; i < config->n_apps; i++)
+        drain_s = MAX(drain_s, config_app_drain_s(&config->apps[i]));
+    return config->lame_duck_s + drain_s +
+           (config->sink == CONFIG_SINK_CLOUDWATCH ? config->publish_stop_s : 0);
+}
+
 /* --- loading --- */
 
 /* What is carried through the reading of all files. */

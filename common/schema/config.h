@@ -125,6 +125,8 @@ void config_keep_addresses(struct config *old, struct config *new);
 
 /* How long a stopping worker may take: both of its deadlines run from the same moment. */
 unsigned config_app_drain_s(const struct config_app *app);
+/* And agentd: the lame duck, the slowest app's workers, and where something is sent, sending. */
+unsigned config_stop_s(const struct config *config);
 
 /* Every key with its value in force and, as a comment, where it came from ("default" or FILE:LINE):
  * the body of `agentctl config show`. Valid libconfig, and loads again to the same values. 0 or

@@ -224,7 +224,7 @@ def complete(binary, control, line):
 
 @pytest.mark.parametrize("line, offers", [
     ("agentctl ", ["status", "health", "metrics", "cost", "events", "logs", "config", "restart", "reload",
-                   "scale", "drain", "undrain", "version", "help"]),
+                   "scale", "drain", "undrain", "upgrade", "version", "help"]),
     ("agentctl re", ["restart", "reload"]),
     ("agentctl --json re", ["restart", "reload"]),
     ("agentctl --socket /x re", ["restart", "reload"]),

@@ -113,6 +113,7 @@ def assert_may_only_read(someone):
     assert someone.ctl("restart", "visitor-board").returncode == NOT_PERMITTED
     assert someone.ctl("restart", "--core").returncode == NOT_PERMITTED
     assert someone.ctl("reload").returncode == NOT_PERMITTED
+    assert someone.ctl("upgrade").returncode == NOT_PERMITTED
     assert sorted(daemon.worker_pids()) == pids
 
 

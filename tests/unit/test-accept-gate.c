@@ -62,6 +62,14 @@ static void test_yield(void **state)
     }
     accept_gate_free(sibling);
     assert_int_equal(turn_us(own, 9), 0); /* left as not ready */
+    assert_int_equal(accept_gate_open(&sibling, fd, 2), 0);
+    accept_gate_set_ready(sibling, true);
+    assert_true(turn_us(own, 9) > 0);
+    accept_gate_clear(fd, 2); /* as if it was killed */
+    assert_int_equal(turn_us(own, 9), 0);
+    accept_gate_clear(fd, ACCEPT_GATE_SLOTS + 1);
+    accept_gate_clear(-1, 1);
+    accept_gate_free(sibling);
     accept_gate_free(own);
     assert_null(accept_gate_free(NULL));
     close(fd);

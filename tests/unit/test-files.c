@@ -232,6 +232,17 @@ static void test_memfd(void **state)
     assert_false(memfd_is_sealed(-1, 0));
 }
 
+static void test_memfd_keep(void **state)
+{
+    int fd = memfd_keep_sealed(-1, "unit", 1000);
+
+    assert_true(memfd_is_sealed(fd, 1000));
+    assert_int_equal(memfd_keep_sealed(fd, "unit", 1000), fd);
+    fd = memfd_keep_sealed(fd, "unit", 1001);
+    assert_true(memfd_is_sealed(fd, 1001));
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_directory_make, set_up, tear_down),
         cmocka_unit_test(test_open_standard),
         cmocka_unit_test(test_memfd),
+        cmocka_unit_test(test_memfd_keep),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 
 #include "tests/unit/unit.h"
 
+#include "common/base/macro.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,12 +67,24 @@ static bool is_there(pid_t pid)
     return kill(pid, 0) == 0;
 }
 
+static int on_child(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    return 0;
+}
+
 static void test_sweep(void **state)
 {
     struct fixture f = {.left = "dead"};
     pid_t left, other, known;
 
-    assert_int_equal(orphans_adopt(), 0);
+    CLEANUP(sd_event_unrefp) sd_event *event = NULL;
+    sigset_t mask;
+
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
+    assert_int_equal(sd_event_new(&event), 0);
+    assert_int_equal(orphans_adopt(event, on_child, NULL), 0);
     left = make_orphan("dead");
     other = make_orphan("alive");
     known = f.known = fork();

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -85,6 +86,35 @@ static void test_environment(void **state)
     assert_int_equal(run(f, &spawn, output), 0);
     snprintf(expected, sizeof(expected), "PATH=/first\nPAT=another name\nLANG=C.UTF-8\n");
     assert_string_equal(output, expected);
+}
+
+/* A stream of its own wins over this process's; a file or pipe is none. */
+static void test_journal(void **state)
+{
+    struct spawn spawn = prepare(*state, "/usr/bin/env", NULL);
+    int pair[2];
+    struct stat status;
+    char expected[64];
+
+    setenv("JOURNAL_STREAM", "1:2", 1);
+    spawn_add_journal(&spawn);
+    assert_int_equal(spawn.n_environment, 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(fstat(pair[0], &status), 0);
+    spawn.output_fd = pair[0];
+    spawn_add_journal(&spawn);
+    snprintf(expected, sizeof(expected), "JOURNAL_STREAM=%ju:%ju", (uintmax_t) status.st_dev,
+             (uintmax_t) status.st_ino);
+    assert_string_equal(spawn.environment[0], expected);
+    spawn_done(&spawn);
+    spawn = prepare(*state, "/usr/bin/env", NULL);
+    spawn.output_fd = -1;
+    spawn_add_journal(&spawn);
+    assert_string_equal(spawn.environment[0], "JOURNAL_STREAM=1:2");
+    unsetenv("JOURNAL_STREAM");
+    spawn_done(&spawn);
+    close(pair[0]);
+    close(pair[1]);
 }
 
 /* Both pids are the child's own, as plain numbers. */
@@ -231,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_pid, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_variables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_descriptors, setup, teardown),
