@@ -21,6 +21,7 @@ void handover_walk(struct holder *holder, struct record *record)
     record_fd(record, &holder->ledger_fd);
     record_fd(record, &holder->notify_fd);
     record_fd(record, &holder->cgroup_fd);
+    config_walk_addresses(&holder->config, record);
     core_walk(&holder->core_past, record);
     listeners_walk(&holder->listeners, record);
     slots_walk(&holder->slots, record);
@@ -57,6 +58,7 @@ int handover_check(char error[CONFIG_ERROR_MAX])
     int r = handover_restore(&holder, true, error);
     slots_done(&holder.slots);
     listeners_done(&holder.listeners);
+    config_free(holder.config);
     free(holder.runtime_dir);
     return r;
 }

@@ -2,7 +2,6 @@
 /* Start, requests, reload and stop. */
 #include "agent/hold/holder.h"
 
-#include "agent/hold/core.h"
 #include "agent/hold/store.h"
 #include "common/base/cgroup.h"
 #include "common/base/clock.h"
@@ -62,6 +61,7 @@ static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_
             return r;
         log_warning("%s; going on with the configuration of before", error);
     }
+    config_keep_addresses(holder->config, config); /* of before an upgrade */
     put_in_force(holder, config, fd);
     return 0;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agentd's command line. */
-#include "agent/hold/core.h"
 #include "agent/hold/holder.h"
 #include "common/base/files.h"
 #include "common/base/log.h"

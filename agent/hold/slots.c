@@ -2,7 +2,6 @@
 /* Slots from START over the worker's end to RELEASE. */
 #include "agent/hold/slots.h"
 
-#include "agent/hold/core.h"
 #include "agent/hold/holder.h"
 #include "agent/hold/store.h"
 #include "common/base/cgroup.h"

@@ -119,9 +119,14 @@ const struct config_app *config_find_app(const struct config *config, const char
 /*
  * The agent, and an app that goes on, keep their addresses until a restart: all workers of an app
  * share one set. Swaps what is allocated, so that a second call undoes it. What else needs a
- * restart, the core says.
+ * restart, the core says. |old| NULL: all are the new ones.
  */
 void config_keep_addresses(struct config *old, struct config *new);
+
+/* For an upgrade in between: writes *config's addresses, or reads them into a new struct config
+ * that has nothing else, for config_keep_addresses(). NULL stays NULL. */
+struct record;
+void config_walk_addresses(struct config **config, struct record *record);
 
 /* How long a stopping worker may take: both of its deadlines run from the same moment. */
 unsigned config_app_drain_s(const struct config_app *app);

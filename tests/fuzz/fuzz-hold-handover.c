@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     fd_close(fd);
     slots_done(&holder.slots);
     listeners_done(&holder.listeners);
+    config_free(holder.config);
     free(holder.runtime_dir);
     return 0;
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import Agentd, wait_until
+from support.daemon import Agentd, free_port, wait_until
 
 BOARD = "visitor-board"
 PROGRAMS = ("agentd", "agentd-core", "agentctl", "visitor-board")
@@ -354,3 +354,20 @@ def test_links_are_followed_anew(install, build):
     (daemon.dir / "next").rename(current)
     assert upgrade(daemon) == (0, f"upgraded from {daemon.version} to {new}\n")
     assert os.readlink(f"/proc/{daemon.core_pid()}/exe") == str(other / "agentd-core")
+
+
+def test_changed_addresses_still_wait_for_a_restart(install, build, load):
+    """An upgrade is no restart: what a reload has left listening goes on listening."""
+    daemon = install(build)
+    daemon.wait_ready(2)
+    flow = load(daemon.port, duration_s=60, pause_s=0.004)
+    port = free_port()
+    daemon.write_config({"apps": {BOARD: {"listen": [f"127.0.0.1:{port}"]}}})
+    result = daemon.ctl("reload", "--wait")
+    assert result.returncode == 0 and f"apps.{BOARD}.listen" in result.stdout, result
+    for _ in range(2):  # what came over goes over again
+        assert upgrade(daemon)[0] == 0
+        flow.wait_requests(50)
+    assert daemon.ctl("reload", "--wait").returncode == 0
+    flow.wait_requests(50)
+    flow.stop().assert_none_failed(at_least=100)

@@ -40,6 +40,7 @@ static void free_holder(struct holder *holder)
     fd_close(holder->ledger_fd);
     fd_close(holder->notify_fd);
     fd_close(holder->cgroup_fd);
+    config_free(holder->config);
     free(holder->runtime_dir);
     sd_event_unref(holder->event);
 }
@@ -70,6 +71,13 @@ static void fill(struct holder *holder, pid_t pid)
     holder->means.nofile = 1234;
     holder->means.umask = 027;
     holder->runtime_dir = strdup("/run/agentd");
+    holder->config = calloc(1, sizeof(*holder->config));
+    strcpy(holder->config->health_listen, "127.0.0.1:1");
+    holder->config->statsd_listen[0] = strdup("127.0.0.1:2");
+    strcpy(holder->config->apps[0].name, "web");
+    holder->config->apps[0].enabled = true;
+    holder->config->apps[0].listen[0] = strdup("/web");
+    holder->config->n_apps = 1;
     holder->config_fd = some_fd();
     holder->ledger_fd = some_fd();
     holder->notify_fd = some_fd();
