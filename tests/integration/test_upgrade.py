@@ -356,6 +356,72 @@ def test_links_are_followed_anew(install, build):
     assert os.readlink(f"/proc/{daemon.core_pid()}/exe") == str(other / "agentd-core")
 
 
+def app_of(daemon, name=BOARD):
+    return next(app for app in daemon.status()["apps"] if app["name"] == name)
+
+
+def test_what_was_asked_for_goes_on(install, build):
+    """A scaled, drained node stays so, and its workers are probed and replaced as before."""
+    quick = {"probe": "private", "watchdog": 5, "probe_interval": 1, "probe_timeout": 1, "probe_failures": 2}
+    daemon = install(build, {"apps": {BOARD: quick}})
+    assert daemon.ctl("scale", BOARD, "3", "--wait").returncode == 0
+    assert daemon.ctl("drain").returncode == 0
+    workers = sorted(daemon.worker_pids())
+    assert len(workers) == 3
+    assert upgrade(daemon)[0] == 0
+    assert daemon.status()["state"] == "drained" and daemon.health().status == 503
+    time.sleep(2)  # some probes: they pass
+    assert sorted(daemon.worker_pids()) == workers
+    first = app_of(daemon)["workers"][0]["pid"]
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: first not in daemon.worker_pids() and app_of(daemon)["ready"] == 3, 20, "it is replaced")
+    assert set(workers) - set(daemon.worker_pids()) == {first}
+    assert daemon.ctl("undrain", "--wait").returncode == 0
+    names = daemon.event_names()
+    assert names.count("worker-hung") == 1 and "core-replaced" not in names
+    assert daemon.ctl("reload", "--wait").returncode == 0
+    assert not set(workers) & set(daemon.worker_pids()) and len(daemon.worker_pids()) == 2
+
+
+def test_in_the_middle_of_a_roll(install, build, load):
+    """The next version brings a roll to its end, and who waits for it is told; no request fails."""
+    command = ["/bin/sh", "-c", f"sleep 0.5; exec {build}/visitor-board"]
+    daemon = install(build, {"apps": {BOARD: {"command": command}}})
+    daemon.wait_ready(2)
+    workers, generation = set(daemon.worker_pids()), app_of(daemon)["generation"]
+    flow = load(daemon.port, duration_s=60, pause_s=0.004)
+    flow.wait_requests(50)
+    reload = subprocess.Popen([str(daemon.build / "agentctl"), "--socket", str(daemon.control_socket),
+                               "reload", "--wait"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_until(lambda: app_of(daemon)["rolling"], 10, "the roll", 0.02)
+    assert upgrade(daemon)[0] == 0
+    output, _ = reload.communicate(timeout=60)
+    assert reload.returncode == 0, output
+    app = app_of(daemon)
+    assert (app["generation"], app["rolling"], app["restarts"]) == (generation + 1, False, 0)
+    wait_until(lambda: not workers & set(daemon.worker_pids()), 20, "the old workers are gone")
+    assert len(daemon.worker_pids()) == 2
+    flow.wait_requests(50)
+    flow.stop().assert_none_failed(at_least=100)
+
+
+def test_what_dead_workers_leave(install, build):
+    """Descendants in sessions of their own are found and reaped, also those from before the upgrade."""
+    bad = {"command": [str(build / "tests" / "tools" / "bad-worker"), "grandchildren"],
+           "listen": [f"127.0.0.1:{free_port()}"], "workers": 1, "drain_timeout": 1, "idle_timeout": 1}
+    daemon = install(build, {"apps": {"bad": bad}})
+
+    def living():
+        return {p.pid for p in daemon.family() if p.name == "bad-worker" and not p.zombie}
+
+    own = wait_until(lambda: len(living()) == 4 and living(), what="three descendants")
+    assert upgrade(daemon)[0] == 0
+    assert living() == own
+    os.kill(app_of(daemon, "bad")["workers"][0]["pid"], signal.SIGKILL)
+    wait_until(lambda: not own & living(), 20, "they are gone")
+    wait_until(lambda: not [p for p in daemon.zombies() if p.ppid == daemon.pid], 20, "and reaped")
+
+
 def test_changed_addresses_still_wait_for_a_restart(install, build, load):
     """An upgrade is no restart: what a reload has left listening goes on listening."""
     daemon = install(build)
