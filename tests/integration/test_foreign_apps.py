@@ -16,7 +16,7 @@ from support.daemon import free_port, wait_until
 
 DOCS = Path(os.environ.get("AGENTD_SOURCE", Path(__file__).parents[2])) / "docs" / "foreign-apps"
 PORTS = {"flask": "8090", "express": "8091"}  # as documented
-WORK_MS = 30
+BUSY_MS = 30
 # A reset on a reused connection, as the load generator names them.
 LATE_FOR_CLOSED = {"econnreset", "eof", "epipe"}
 
@@ -45,7 +45,7 @@ def documented(name, port, statsd_port, changes):
 
 def changing_request(request_id):
     """Short ones, and some that are under way when their worker is told to end."""
-    return "GET", f"/work/{WORK_MS}" if request_id % 4 == 0 else "/", b""
+    return "GET", f"/busy/{BUSY_MS}" if request_id % 4 == 0 else "/", b""
 
 
 class Foreign:

@@ -23,7 +23,7 @@ if (STATSD_HOST) {
 }
 
 app.get('/', (request, response) => response.send(`Hello from Express, process ${process.pid}\n`));
-app.get('/work/:milliseconds', (request, response) => {
+app.get('/busy/:milliseconds', (request, response) => {
   setTimeout(() => response.send('done\n'), Math.min(Number(request.params.milliseconds), 5000));
 });
 

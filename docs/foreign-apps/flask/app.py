@@ -14,8 +14,8 @@ def index():
     return f"Hello from Flask, process {os.getpid()}\n"
 
 
-@app.get("/work/<int:milliseconds>")
-def work(milliseconds):
+@app.get("/busy/<int:milliseconds>")
+def busy(milliseconds):
     """A request that takes a while."""
     time.sleep(min(milliseconds, 5000) / 1000)
     return "done\n"
