@@ -35,11 +35,6 @@ struct identity {
 
 static void ask(struct identity *identity);
 
-static const char *process_getenv(const char *name, void *userdata)
-{
-    return getenv(name);
-}
-
 static void step_to(struct identity *identity, enum step step)
 {
     identity->step = step;
@@ -231,7 +226,7 @@ int identity_new(struct identity **ret, const struct identity_options *options)
         return -ENOMEM;
     identity->options = *options;
     if (!identity->options.getenv_function)
-        identity->options.getenv_function = process_getenv;
+        identity->options.getenv_function = endpoint_process_getenv;
     region = options->region && options->region[0]
                  ? options->region
                  : endpoint_region_from_environment(identity->options.getenv_function,

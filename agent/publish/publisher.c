@@ -9,6 +9,7 @@
 #include "agent/publish/uplink.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/siphash.h"
 #include "common/base/text.h"
 #include "common/net/offload.h"
 
@@ -465,14 +466,12 @@ void publisher_view(const struct publisher *publisher, struct publish_view *view
 /* --- life cycle ---------------------------------------------------------------------------------
  */
 
-/* FNV-1a: a node's moment within the minute must not change with its restarts. */
+/* Without a secret: a node's moment within the minute must not change with its restarts. */
 static uint64_t hash_name(const char *name)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    static const struct siphash_key none = {0, 0};
 
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char) *name) * UINT64_C(1099511628211);
-    return hash ^ hash >> 32;
+    return siphash(&none, name, strlen(name));
 }
 
 static struct flush_plan_settings plan_settings(const struct publisher *publisher,

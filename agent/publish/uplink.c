@@ -31,11 +31,6 @@ struct uplink {
     void *done_userdata;
 };
 
-static const char *process_getenv(const char *name, void *userdata)
-{
-    return getenv(name);
-}
-
 static void uplink_on_identity(void *userdata)
 {
     struct uplink *uplink = userdata;
@@ -55,7 +50,7 @@ static int new_identity(struct uplink *uplink, const struct config *config, stru
         .asg_name = config->asg_name,
         .asg_lookup = config->asg_lookup,
         .host_name = uplink->host_name,
-        .getenv_function = process_getenv,
+        .getenv_function = endpoint_process_getenv,
         .on_change = uplink_on_identity,
         .userdata = uplink,
     };
@@ -81,10 +76,10 @@ int uplink_new(struct uplink **ret, sd_event *event, const struct config *config
     uplink->per_instance = config->per_instance;
     r = http_client_new(&uplink->http, event, "agentd/" PACKAGE_VERSION);
     if (r >= 0)
-        r = imds_new(&uplink->imds, event, uplink->http, process_getenv, NULL);
+        r = imds_new(&uplink->imds, event, uplink->http, endpoint_process_getenv, NULL);
     if (r >= 0)
         r = credentials_provider_new(&uplink->credentials, event, uplink->http, uplink->imds,
-                                     process_getenv, NULL);
+                                     endpoint_process_getenv, NULL);
     if (r >= 0)
         r = new_identity(uplink, config, &uplink->identity);
     if (r < 0)
@@ -160,7 +155,7 @@ static int renew_client(struct uplink *uplink)
         .region = identity_region(uplink->identity),
         .endpoint = uplink->endpoint,
         .attempts_max = 1, /* the flush plan decides on trying again */
-        .getenv_function = process_getenv,
+        .getenv_function = endpoint_process_getenv,
     };
     struct aws_client *client = NULL;
     int r = cloudwatch_client_new(&client, &options);

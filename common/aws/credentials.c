@@ -263,11 +263,6 @@ static uint64_t provider_clock(void *userdata)
     return clock_realtime_us();
 }
 
-static const char *provider_getenv(const char *name, void *userdata)
-{
-    return getenv(name);
-}
-
 void credentials_provider_set_clock(struct credentials_provider *p, credentials_clock clock,
                                     void *userdata)
 {
@@ -281,7 +276,7 @@ int credentials_provider_new(struct credentials_provider **ret, sd_event *event,
 {
     CLEANUP(credentials_provider_freep) struct credentials_provider *p = calloc(1, sizeof(*p));
     const struct credentials_environment environment = {
-        .getenv_function = getenv_function ? getenv_function : provider_getenv,
+        .getenv_function = getenv_function ? getenv_function : endpoint_process_getenv,
         .userdata = userdata,
     };
     int r;

@@ -223,6 +223,11 @@ int endpoint_resolve(const struct endpoint_query *query, endpoint_getenv getenv_
     return r;
 }
 
+const char *endpoint_process_getenv(const char *name, void *userdata)
+{
+    return getenv(name);
+}
+
 const char *endpoint_region_from_environment(endpoint_getenv getenv_function, void *userdata)
 {
     const char *region = variable(getenv_function, userdata, "AWS_REGION");

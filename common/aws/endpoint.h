@@ -14,6 +14,8 @@
 #define ENDPOINT_REGION_MAX 32u
 
 typedef const char *(*endpoint_getenv)(const char *name, void *userdata); /* NULL: not set */
+/* The process's own environment. */
+const char *endpoint_process_getenv(const char *name, void *userdata);
 
 struct endpoint_query {
     const char *service; /* the host's first label: "monitoring", "dynamodb", "autoscaling" */

@@ -58,11 +58,6 @@ struct imds {
     unsigned n_calls;
 };
 
-static const char *imds_process_getenv(const char *name, void *userdata)
-{
-    return getenv(name);
-}
-
 /* AWS_EC2_METADATA_SERVICE_ENDPOINT wins over its MODE, as in the SDKs. */
 static void imds_read_environment(struct imds *imds, endpoint_getenv getenv_function,
                                   void *userdata)
@@ -93,7 +88,8 @@ int imds_new(struct imds **ret, sd_event *event, struct http_client *http,
     imds->event = sd_event_ref(event);
     imds->http = http;
     imds->token_fetch.imds = imds;
-    imds_read_environment(imds, getenv_function ? getenv_function : imds_process_getenv, userdata);
+    imds_read_environment(imds, getenv_function ? getenv_function : endpoint_process_getenv,
+                          userdata);
     *ret = imds;
     return 0;
 }

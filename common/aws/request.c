@@ -463,14 +463,10 @@ static uint64_t client_clock(void *userdata)
     return clock_realtime_us();
 }
 
-static const char *client_getenv(const char *name, void *userdata)
-{
-    return getenv(name);
-}
-
 static unsigned attempts_from_environment(const struct aws_client_options *options)
 {
-    endpoint_getenv get = options->getenv_function ? options->getenv_function : client_getenv;
+    endpoint_getenv get =
+        options->getenv_function ? options->getenv_function : endpoint_process_getenv;
     const char *text = get("AWS_MAX_ATTEMPTS", options->getenv_userdata);
     uint64_t number;
 
