@@ -97,11 +97,12 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "Asks the same as the load balancer's health check. "                                     \
          "Exits with 0 if the node is healthy, else with 3.")                                      \
     VERB(METRICS, metrics, "metrics", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(DRY_RUN),                \
-         VERB_CODES_READ, "show every metric, now and in its last full window",                    \
+         VERB_CODES_READ | VERB_CODE(REFUSED),                                                     \
+         "show every metric, now and in its last full window",                                     \
          "NOW is the newest sample. "                                                              \
          "MINIMUM, MEAN, MAXIMUM and SAMPLES are those of the last full window, as it was handed " \
          "to the sink.")                                                                           \
-    VERB(COST, cost, "cost", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_READ,                        \
+    VERB(COST, cost, "cost", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_READ | VERB_CODE(REFUSED),   \
          "say what a month of this node's metrics costs",                                          \
          "Counts the CloudWatch metrics of the last full window and the requests of the last "     \
          "hour, at public prices of us-east-1. "                                                   \
