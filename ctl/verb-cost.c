@@ -133,7 +133,7 @@ static void print_text(struct session *session, const struct cost *cost, const c
     buffer_printf(out, "together          %9.2f USD a month\n",
                   cost->metrics_usd + cost->requests_usd);
     buffer_printf(out,
-                  "\nPublic prices of " PRICES_REGION " on " PRICES_DATE
+                  "\nPublic prices of " PRICES_REGION " as known on " PRICES_DATE
                   ", without the account's free tier\n(%u metrics and %s requests a month).\n",
                   PRICES_FREE_METRICS, humanize_count(number, PRICES_FREE_REQUESTS));
 }

@@ -24,7 +24,8 @@ schema_tests = \
 	tests/unit/test-config \
 	tests/unit/test-config-default \
 	tests/unit/test-config-image \
-	tests/unit/test-metrics
+	tests/unit/test-metrics \
+	tests/unit/test-prices
 check_PROGRAMS += $(schema_tests)
 TESTS += $(schema_tests)
 
@@ -38,6 +39,8 @@ tests_unit_test_config_image_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_config_image_LDADD = $(schema_test_ldadd)
 tests_unit_test_metrics_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_metrics_LDADD = $(schema_test_ldadd)
+tests_unit_test_prices_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_prices_LDADD = $(schema_test_ldadd) -lm
 endif
 
 if ENABLE_FUZZ

@@ -175,3 +175,27 @@ def test_permissions(agentd, public_agentctl):
         refused = run([group], *change)
         assert refused.returncode == NOT_PERMITTED and "not permitted" in refused.stderr
     assert pids(daemon) == before
+
+
+def test_cost_and_dry_run(agentd):
+    """Before the first window both are refused; then cost counts the series that the bodies have."""
+    daemon = agentd({"publish": {"asg_name": "fleet", "per_instance": True}})
+    if not daemon.metric_data("CPUUtilization"):
+        for verb in (("cost",), ("metrics", "--dry-run")):
+            assert daemon.ctl(*verb).returncode in (0, 7)
+    wait_until(lambda: daemon.metric_data("CPUUtilization"), 30, "a window", 0.2)
+    wait_until(lambda: daemon.ctl("cost").returncode == 0, 5, "cost knows it", 0.2)
+
+    def both():
+        """Of one window: none may close between the two questions."""
+        cost = daemon.ctl_json("cost")
+        bodies = daemon.ctl_json("metrics", "--dry-run")["bodies"]
+        data = [datum for body in bodies for datum in body["MetricData"]]
+        series = {(d["MetricName"], *((p["Name"], p["Value"]) for p in d["Dimensions"])) for d in data}
+        return (cost, series) if cost == daemon.ctl_json("cost") else None
+
+    cost, series = wait_until(both, 10, "two answers about one window", 0.2)
+    assert cost["metrics"] == len(series) > 20
+    assert cost["metrics_per_instance"] == cost["metrics"] / 2
+    assert cost["metrics_usd_month"] == pytest.approx(0.30 * len(series), abs=0.01)
+    assert "nothing is sent" in daemon.ctl("cost").stdout
