@@ -2,6 +2,7 @@
 noinst_LIBRARIES += common/libnet.a
 common_libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(MICROHTTPD_CFLAGS) $(CURL_CFLAGS)
 common_libnet_a_SOURCES = \
+	common/net/access-log.c common/net/access-log.h \
 	common/net/acceptor.c common/net/acceptor.h \
 	common/net/curl-library.c common/net/curl-library.h \
 	common/net/drain.c common/net/drain.h \

@@ -12,9 +12,9 @@
 #include "common/base/log.h"
 #include "common/base/scoreboard.h"
 #include "common/base/text.h"
+#include "common/net/access-log.h"
 #include "common/net/acceptor.h"
 #include "common/net/drain.h"
-#include "common/net/http-check.h"
 #include "common/net/notify.h"
 #include "common/schema/contract.h"
 
@@ -33,7 +33,6 @@
 #define DRAIN_CHECK_US     (100 * USEC_PER_MSEC)
 #define NOTIFY_RETRY_US    (50 * USEC_PER_MSEC)
 #define FALLBACK_UNIX_MODE 0666u
-#define TRACE_ID_MAX       128 /* bytes of X-Amzn-Trace-Id that are logged */
 #define INSTANCE_MAX       64
 
 /* Messages that must arrive: sent again until the notify socket takes them. */
@@ -185,27 +184,6 @@ static int runtime_on_signal(sd_event_source *source, const struct signalfd_sigi
 
 /* --- what the server tells ------------------------------------------------------------------- */
 
-static void runtime_log_access(const struct http_request *request, unsigned status, size_t bytes,
-                               uint64_t latency_us)
-{
-    char method[32], path[sizeof("URL_PATH=") + HTTP_PATH_MAX], status_text[24], latency[40],
-        bytes_text[32], client[64], trace[sizeof("TRACE_ID=") + TRACE_ID_MAX] = "TRACE_ID=";
-    const char *fields[] = {method, path, status_text, latency, bytes_text, client, NULL, NULL};
-
-    snprintf(method, sizeof(method), "METHOD=%s", http_request_method_name(request));
-    snprintf(path, sizeof(path), "URL_PATH=%s", http_request_path(request));
-    snprintf(status_text, sizeof(status_text), "STATUS=%u", status);
-    snprintf(latency, sizeof(latency), "LATENCY_US=%llu", (unsigned long long) latency_us);
-    snprintf(bytes_text, sizeof(bytes_text), "BYTES=%zu", bytes);
-    snprintf(client, sizeof(client), "CLIENT=%s", http_request_client(request));
-    http_copy_printable(trace + sizeof("TRACE_ID=") - 1, TRACE_ID_MAX + 1,
-                        http_request_header(request, "X-Amzn-Trace-Id"));
-    if (trace[sizeof("TRACE_ID=") - 1])
-        fields[6] = trace;
-    log_fields(LOG_INFO, fields, "%s %s %u %llu us", method + sizeof("METHOD=") - 1,
-               path + sizeof("URL_PATH=") - 1, status, (unsigned long long) latency_us);
-}
-
 static void runtime_on_begin(void *observer)
 {
     struct worker_runtime *rt = observer;
@@ -223,7 +201,7 @@ static void runtime_on_end(const struct http_request *request, unsigned status, 
     else
         scoreboard_end(rt->scoreboard, status, bytes, latency_us);
     if (rt->options.access_log)
-        runtime_log_access(request, status, bytes, latency_us);
+        access_log(request, status, bytes, latency_us);
 }
 
 static void runtime_on_connection(int change, void *observer)
