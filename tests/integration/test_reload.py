@@ -8,7 +8,6 @@ import http.client
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 
@@ -52,13 +51,6 @@ def resources_of(daemon):
 def slow_start(build, seconds):
     """The board, but its start takes a while, so that a roll does."""
     return {"command": ["/bin/sh", "-c", f"sleep {seconds}; exec {build}/visitor-board"]}
-
-
-def begin(daemon, *arguments):
-    """agentctl in the background."""
-    return subprocess.Popen(
-        [str(daemon.build / "agentctl"), "--socket", str(daemon.control_socket), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def assert_one_generation(daemon, workers):
@@ -191,7 +183,7 @@ def test_reloads_at_once(agentd, load, build):
     flow.wait_requests(50)
     for reloads in (2, 3):
         since, generation = last_event(daemon), app_of(daemon)["generation"]
-        running = [begin(daemon, "reload", "--wait") for _ in range(reloads)]
+        running = [daemon.begin("reload", "--wait") for _ in range(reloads)]
         for process in running:
             _, errors = process.communicate(timeout=30)
             assert process.returncode == 0, errors
@@ -214,7 +206,7 @@ def test_core_killed_in_a_reload(agentd, load, build, storm):
     for turn in range(rounds):
         old, generation = pids_of(daemon), app_of(daemon)["generation"]
         core = daemon.core_pid()
-        process = begin(daemon, "reload", "--wait")
+        process = daemon.begin("reload", "--wait")
         # The roll takes some 0.7 s; the first kill comes with the request, or before it.
         time.sleep(turn / rounds * 0.9 + random.uniform(0, 0.1))
         os.kill(core, signal.SIGKILL)
@@ -240,7 +232,7 @@ def test_core_killed_in_a_reload_that_fails(agentd, load):
     flow = load(daemon.port, duration_s=60, make_request=pages_and_posts, **RATE)
     flow.wait_requests(50)
     daemon.write_config({"apps": {BOARD: {"ready_timeout": 3, "command": ["/bin/sleep", "1000"]}}})
-    process = begin(daemon, "reload", "--wait")
+    process = daemon.begin("reload", "--wait")
     wait_until(lambda: daemon.pids("sleep"), 5, "the new one hangs")
     core = daemon.core_pid()
     os.kill(core, signal.SIGKILL)

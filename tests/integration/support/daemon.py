@@ -262,6 +262,12 @@ class Agentd:
             check=False,
         )
 
+    def begin(self, *arguments):
+        """agentctl in the background: a Popen with text in stdout and stderr."""
+        return subprocess.Popen(
+            [str(self.build / "agentctl"), "--socket", str(self.control_socket), *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def ctl_json(self, *arguments):
         result = self.ctl(*arguments, "--json")
         assert result.returncode in (0, 3), f"{arguments}: exit {result.returncode}: {result.stderr}"
