@@ -19,6 +19,7 @@ common_libnet_a_SOURCES = \
 	common/net/http-transfer.c common/net/http-transfer.h \
 	common/net/notify.c common/net/notify.h \
 	common/net/offload.c common/net/offload.h \
+	common/net/trial.c common/net/trial.h \
 	common/net/worker-runtime.c common/net/worker-runtime.h
 
 # What a program needs that links common/libnet.a.

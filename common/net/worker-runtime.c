@@ -16,6 +16,7 @@
 #include "common/net/acceptor.h"
 #include "common/net/drain.h"
 #include "common/net/notify.h"
+#include "common/net/trial.h"
 #include "common/schema/contract.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ struct worker_runtime {
     struct http_server *server;
     struct acceptor *acceptor; /* the app's listeners */
     struct http_server *probe; /* the same routes for the agent alone: nothing is counted */
+    struct trial *trial;       /* there is such a probe, and it was not answered well yet */
     struct scoreboard *scoreboard;
     struct accept_gate *gate;
     struct listener listeners[LISTENERS_MAX];
@@ -116,6 +118,56 @@ static int runtime_on_watchdog(sd_event_source *source, uint64_t usec, void *use
     return 0;
 }
 
+/* --- accepting ------------------------------------------------------------------------------- */
+
+static int runtime_add_listeners(struct worker_runtime *rt)
+{
+    for (size_t i = 0; i < rt->n_listeners; i++) {
+        int r = rt->listeners[i].is_probe ? 0 : acceptor_add(rt->acceptor, rt->listeners[i].fd);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int runtime_accept(struct worker_runtime *rt)
+{
+    int r = runtime_add_listeners(rt);
+
+    if (r >= 0 && rt->gate)
+        accept_gate_set_ready(rt->gate, true);
+    return r;
+}
+
+static void runtime_on_trial_over(bool passed, void *userdata)
+{
+    struct worker_runtime *rt = userdata;
+    int r;
+
+    if (rt->draining)
+        return;
+    if (!passed)
+        log_notice("no probe within %u s, accepting connections without one",
+                   (unsigned) (TRIAL_SILENCE_US / USEC_PER_SEC));
+    r = runtime_accept(rt);
+    if (r >= 0)
+        return;
+    log_error_errno(-r, "cannot accept connections: %m, leaving");
+    sd_event_exit(rt->event, EXIT_FAILURE);
+}
+
+static void runtime_on_probe_begin(void *observer)
+{
+    trial_note_question(((struct worker_runtime *) observer)->trial);
+}
+
+static void runtime_on_probe_end(const struct http_request *request, unsigned status, size_t bytes,
+                                 uint64_t latency_us, void *observer)
+{
+    trial_note_answer(((struct worker_runtime *) observer)->trial, status);
+}
+
 /* --- drain ----------------------------------------------------------------------------------- */
 
 static void runtime_check_drained(struct worker_runtime *rt)
@@ -155,8 +207,11 @@ static void runtime_drain(struct worker_runtime *rt)
     if (rt->gate)
         accept_gate_set_ready(rt->gate, false);
     /* A sibling accepts what waits; without one our copies may be the last. */
-    if (!rt->gate || !accept_gate_has_sibling(rt->gate))
+    if (!rt->gate || !accept_gate_has_sibling(rt->gate)) {
+        if (rt->trial && !trial_is_over(rt->trial))
+            (void) runtime_add_listeners(rt);
         acceptor_take_queued(rt->acceptor);
+    }
     acceptor_stop(rt->acceptor);
     http_server_drain(rt->server);
     if (rt->probe)
@@ -440,11 +495,16 @@ static int runtime_listen_probe(struct worker_runtime *rt, int fd)
     struct http_server_options options = {
         .routes = rt->options.routes,
         .userdata = rt->options.userdata,
+        .observer = rt,
         .connections_max = CONNECTIONS_PROBE,
         .idle_timeout_s = PROBE_IDLE_S,
+        .on_begin = runtime_on_probe_begin,
+        .on_end = runtime_on_probe_end,
     };
-    int r = rt->probe ? 0 : http_server_new(&rt->probe, rt->event, &options);
+    int r = rt->trial ? 0 : trial_new(&rt->trial, rt->event, runtime_on_trial_over, rt);
 
+    if (r >= 0 && !rt->probe)
+        r = http_server_new(&rt->probe, rt->event, &options);
     return r < 0 ? r : http_server_listen(rt->probe, fd);
 }
 
@@ -477,6 +537,7 @@ struct worker_runtime *worker_runtime_free(struct worker_runtime *rt)
         acceptor_stop(rt->acceptor);
     http_server_free(rt->server);
     http_server_free(rt->probe);
+    trial_free(rt->trial);
     acceptor_free(rt->acceptor);
     runtime_close_listeners(rt);
     accept_gate_free(rt->gate);
@@ -493,16 +554,15 @@ struct worker_runtime *worker_runtime_free(struct worker_runtime *rt)
 
 int worker_runtime_ready(struct worker_runtime *rt)
 {
-    for (size_t i = 0; i < rt->n_listeners; i++) {
-        const struct listener *listener = &rt->listeners[i];
-        int r = listener->is_probe ? runtime_listen_probe(rt, listener->fd)
-                                   : acceptor_add(rt->acceptor, listener->fd);
+    int r = 0;
 
-        if (r < 0)
-            return r;
-    }
-    if (rt->gate)
-        accept_gate_set_ready(rt->gate, true);
+    for (size_t i = 0; i < rt->n_listeners && r >= 0; i++)
+        if (rt->listeners[i].is_probe)
+            r = runtime_listen_probe(rt, rt->listeners[i].fd);
+    if (r >= 0 && !rt->trial)
+        r = runtime_accept(rt);
+    if (r < 0)
+        return r;
     runtime_notify(rt, NOTICE_READY);
     return 0;
 }

@@ -30,7 +30,8 @@ struct worker_runtime *worker_runtime_free(struct worker_runtime *runtime);
 DEFINE_CLEANUP(struct worker_runtime *, worker_runtime_free)
 
 /*
- * Begins to accept and tells the holder READY=1. Call it when the app can answer.
+ * Tells the agent READY=1 and begins to accept; with a private probe only once it has answered that
+ * well (common/net/trial.h). Call it when the app can answer.
  */
 int worker_runtime_ready(struct worker_runtime *runtime);
 

@@ -305,3 +305,37 @@ def test_reload_waits_for_the_probe(agentd, build, load, mode, why):
     else:
         assert result.returncode == 0, result.stderr
         assert not after & before
+
+
+@pytest.mark.parametrize("mode", ["sick", "mute"])
+def test_new_worker_takes_nothing_before_its_probe(agentd, build, load, mode):
+    """Ready, and then ended for its probe: whatever it had taken meanwhile would be lost with it."""
+    program = str(build / "tests" / "tools" / "delay-worker")
+    app = {"command": [program], "listen": [f"127.0.0.1:{free_port()}"], "workers": 2, "probe": "private", **QUICK}
+    daemon = agentd({"apps": {"slow": app}})
+    daemon.wait_ready(2, app="slow")
+    before = {worker["pid"] for worker in daemon.workers("slow")}
+    options = {"duration_s": 60, "pause_s": 0.004, "make_request": lambda request_id: ("GET", "/20000", b"")}
+    flow = load(port_of(app), clients_new=6, clients_kept=6, **options)
+    flow.wait_requests(50)
+    daemon.write_config({"apps": {"slow": {**app, "command": [program, mode]}}})
+    reload = daemon.begin("reload", "--wait")
+    wait_event(daemon, "worker-ready", "slow", count=3)
+    # Kept connections that are opened now would go to the new one, which has none.
+    late = load(port_of(app), clients_new=0, clients_kept=6, **options)
+    _, errors = reload.communicate(timeout=60)
+    assert reload.returncode == 1 and "ready, but it failed its probe" in errors, errors
+    wait_until(lambda: len(daemon.pids("delay-worker")) == 2, 20, "the new one is gone")
+    for running in (flow, late):
+        running.wait_requests(50)
+        running.stop().assert_none_failed(at_least=20)
+        print(running.summary())
+    assert {worker["pid"] for worker in daemon.workers("slow")} == before
+    # One that is well passes at once.
+    daemon.write_config({"apps": {"slow": app}})
+    flow = load(port_of(app), clients_new=6, clients_kept=6, **options)
+    result = daemon.ctl("reload", "--wait")
+    assert result.returncode == 0, result.stderr
+    flow.wait_requests(50)
+    flow.stop().assert_none_failed(at_least=20)
+    assert not {worker["pid"] for worker in daemon.workers("slow") if worker["state"] == "ready"} & before

@@ -2,6 +2,8 @@
 /*
  * A worker whose latencies are known: GET /<microseconds> is answered so much later, through a kept
  * request. Its access log is the raw list that published quantiles are compared with.
+ *
+ * GET /health is answered at once, unless its argument is "sick" (with 503) or "mute" (never).
  */
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -9,6 +11,7 @@
 #include "common/net/worker-runtime.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define DELAY_MAX_US (10 * USEC_PER_SEC)
 
@@ -60,13 +63,38 @@ static void delay(struct http_request *request, void *event)
     http_request_suspend(request, delayed_on_abort, delayed);
 }
 
-int main(void)
+static void be_well(struct http_request *request, void *userdata)
 {
-    static const struct http_route ROUTES[] = {{HTTP_GET, "/*", 0, delay}, {0}};
+    http_respond_text(request, 200, "well");
+}
+
+static void be_sick(struct http_request *request, void *userdata)
+{
+    http_respond_text(request, 503, "sick");
+}
+
+static void ignore_abort(struct http_request *request, void *context)
+{
+}
+
+static void be_mute(struct http_request *request, void *userdata)
+{
+    http_request_suspend(request, ignore_abort, NULL);
+}
+
+int main(int argc, char *argv[])
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    const struct http_route routes[] = {{HTTP_GET, "/health", 0,
+                                         strcmp(mode, "sick") == 0   ? be_sick
+                                         : strcmp(mode, "mute") == 0 ? be_mute
+                                                                     : be_well},
+                                        {HTTP_GET, "/*", 0, delay},
+                                        {0}};
     CLEANUP(sd_event_unrefp) sd_event *event = NULL;
     CLEANUP(worker_runtime_freep) struct worker_runtime *runtime = NULL;
     struct worker_runtime_options options = {
-        .routes = ROUTES,
+        .routes = routes,
         .fallback_listen = "127.0.0.1:3000",
         .connections_max = 1024,
         .idle_timeout_s = 75,

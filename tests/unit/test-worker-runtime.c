@@ -3,6 +3,7 @@
 
 #include "common/base/macro.h"
 #include "common/base/scoreboard.h"
+#include "common/net/trial.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -229,35 +230,97 @@ static void test_second_signal(void **state)
     }
 }
 
+/* One question on the worker's own socket. */
+static void ask_probe(const struct agent *a, const char *request, const char *body)
+{
+    int probe = probe_connect(a);
+
+    client_send(probe, request);
+    assert_true(has_input(probe, PATIENCE_MS));
+    expect_body(probe, body, false);
+    close(probe);
+}
+
 /* The probe reaches this worker, also when it takes no more connections. */
 static void test_probe(void **state)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct agent a;
-    int fds[CONNECTIONS_MAX + 1], probe;
+    int fds[CONNECTIONS_MAX + 1];
 
     agent_start(&a);
     a.connections_max = CONNECTIONS_MAX;
+    a.probed = true;
     agent_spawn(&a, 1);
     expect_notice(&a, "READY=1");
+    ask_probe(&a, GET("/"), "unit-app 1 i-unit");
     for (unsigned i = 0; i <= CONNECTIONS_MAX; i++) {
         fds[i] = client_connect(&a);
         if (i == CONNECTIONS_MAX) /* the others have just come, and may be about to ask */
             client_send(fds[i], GET("/"));
     }
     assert_false(has_input(fds[CONNECTIONS_MAX], 100));
-    memcpy(address.sun_path, a.probe_path, strlen(a.probe_path) + 1);
-    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(probe, (struct sockaddr *) &address, sizeof(address)), 0);
-    client_send(probe, GET("/"));
-    assert_true(has_input(probe, PATIENCE_MS));
-    expect_body(probe, "unit-app 1 i-unit", false);
+    ask_probe(&a, GET("/"), "unit-app 1 i-unit");
     expect_counted(&a, 1, 0); /* it is no request of the app's */
-    close(probe);
-    close(fds[0]); /* now there is room, just enough */
+    close(fds[0]);            /* now there is room, just enough */
     expect_body(fds[CONNECTIONS_MAX], "unit-app 1 i-unit", true);
     for (unsigned i = 1; i <= CONNECTIONS_MAX; i++)
         close(fds[i]);
+    agent_stop(&a);
+}
+
+/* A worker with a probe takes nothing before it has answered that well, or nobody asks. */
+static void test_trial(void **state)
+{
+    struct agent a;
+    int fd, mute;
+
+    agent_start(&a);
+    a.probed = true;
+    fd = client_connect(&a);
+    client_send(fd, GET("/"));
+    agent_spawn(&a, 1);
+    expect_notice(&a, "READY=1");
+    ask_probe(&a, GET("/sick"), "sick");
+    mute = probe_connect(&a);
+    client_send(mute, GET("/never"));
+    /* Longer than it would wait for a question: it has one. */
+    assert_false(has_input(fd, (int) (TRIAL_SILENCE_US / 1000) + 500));
+    close(mute);
+    ask_probe(&a, GET("/sick"), "sick");
+    assert_false(has_input(fd, 100));
+    ask_probe(&a, GET("/"), "unit-app 1 i-unit");
+    assert_true(has_input(fd, PATIENCE_MS));
+    expect_body(fd, "unit-app 1 i-unit", false);
+    close(fd);
+    agent_stop(&a);
+}
+
+static void test_trial_that_nobody_judges(void **state)
+{
+    struct agent a;
+    int fd, other;
+
+    agent_start(&a);
+    a.probed = true;
+    agent_spawn(&a, 1);
+    expect_notice(&a, "READY=1");
+    fd = client_connect(&a);
+    client_send(fd, GET("/"));
+    assert_false(has_input(fd, 100));
+    assert_true(has_input(fd, (int) (TRIAL_SILENCE_US / 1000) + PATIENCE_MS));
+    expect_body(fd, "unit-app 1 i-unit", false);
+    close(fd);
+    kill(a.pids[1], SIGTERM);
+    expect_notice(&a, "STOPPING=1");
+    assert_int_equal(agent_wait(&a, 1, PATIENCE_MS), 0);
+    /* One that is told to go in its trial, alone, takes what waits: its copies may be the last. */
+    agent_spawn(&a, 2);
+    expect_notice(&a, "READY=1");
+    other = client_connect(&a);
+    client_send(other, GET("/"));
+    kill(a.pids[2], SIGTERM);
+    expect_body(other, "unit-app 2 i-unit", true);
+    close(other);
     agent_stop(&a);
 }
 
@@ -404,6 +467,8 @@ int main(void)
         cmocka_unit_test(test_request_deadline),
         cmocka_unit_test(test_second_signal),
         cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_trial),
+        cmocka_unit_test(test_trial_that_nobody_judges),
         cmocka_unit_test(test_watchdog),
         cmocka_unit_test(test_full_notify_queue),
         cmocka_unit_test(test_gate_balance),

@@ -66,8 +66,14 @@ static void on_never(struct http_request *request, void *userdata)
     http_request_suspend(request, on_abort, userdata);
 }
 
+static void on_sick(struct http_request *request, void *userdata)
+{
+    http_respond_bytes(request, 503, "text/plain", "sick", 4);
+}
+
 static const struct http_route ROUTES[] = {
     {HTTP_GET, "/", 0, on_identity},
+    {HTTP_GET, "/sick", 0, on_sick},
     {HTTP_GET, "/slow", 0, on_slow},
     {HTTP_GET, "/never", 0, on_never},
     {0},
@@ -159,11 +165,11 @@ static void child_environment(const struct agent *a, unsigned slot)
     dup2(web, 3);
     dup2(probe, 4);
     /* An exec would have closed them: a client's connection ends when the client closes it. */
-    close_range(5, FIRST_SPARE_FD - 1, 0);
-    setenv("LISTEN_FDS", "2", 1);
+    close_range(a->probed ? 5 : 4, FIRST_SPARE_FD - 1, 0);
+    setenv("LISTEN_FDS", a->probed ? "2" : "1", 1);
     snprintf(number, sizeof(number), "%d", getpid());
     setenv("LISTEN_PID", number, 1);
-    setenv("LISTEN_FDNAMES", "web:probe", 1);
+    setenv("LISTEN_FDNAMES", a->probed ? "web:probe" : "web", 1);
     setenv("NOTIFY_SOCKET", a->notify_path, 1);
     setenv(ENV_APP, "unit-app", 1);
     set_fd_variable(ENV_SLOT, (int) slot);
@@ -246,6 +252,16 @@ int client_connect(const struct agent *a)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+    return fd;
+}
+
+int probe_connect(const struct agent *a)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    memcpy(address.sun_path, a->probe_path, strlen(a->probe_path) + 1);
     assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
     return fd;
 }

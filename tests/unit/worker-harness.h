@@ -22,11 +22,12 @@ struct agent {
     const char *drain_s, *idle_s;
     const char *watchdog_us; /* NULL: none */
     unsigned connections_max;
+    bool probed; /* workers get the probe's socket, too */
 };
 
 /*
- * The worker: GET / answers its identity, "<app> <slot> <instance>"; /slow answers "slow" after
- * 300 ms, /never does not answer. Returns the exit status.
+ * The worker: GET / answers its identity, "<app> <slot> <instance>"; /sick 503; /slow answers
+ * "slow" after 300 ms, /never does not answer. Returns the exit status.
  */
 int worker_main(const char *fallback_listen, unsigned connections_max);
 
@@ -38,6 +39,7 @@ int agent_wait(struct agent *a, unsigned slot, unsigned limit_ms);
 void agent_stop(struct agent *a);
 
 int client_connect(const struct agent *a);
+int probe_connect(const struct agent *a);
 void client_send(int fd, const char *request);
 /* One answer, which the kernel gives in one piece on the loopback. "" at the end. */
 const char *client_read(int fd, char *answer, size_t size);
