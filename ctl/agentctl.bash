@@ -20,7 +20,7 @@ _agentctl_options()
         "health") echo "--socket --json --no-color --help" ;;
         "metrics") echo "--socket --json --no-color --help --dry-run" ;;
         "cost") echo "--socket --json --no-color --help" ;;
-        "events") echo "--socket --json --no-color --help --follow --lines --since" ;;
+        "events") echo "--socket --json --no-color --help --follow --lines --since --verbose" ;;
         "logs") echo "--socket --json --no-color --help --follow --lines" ;;
         "config check") echo "--socket --json --no-color --help --config --config-dir" ;;
         "config show") echo "--socket --json --no-color --help --config --config-dir" ;;

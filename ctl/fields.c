@@ -65,12 +65,24 @@ size_t field_items(const struct json_object *object, const char *key)
     return json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
 }
 
-struct json_object *field_item(const struct json_object *object, const char *key, size_t index)
+static struct json_object *item_of(const struct json_object *object, const char *key, size_t index)
 {
     struct json_object *array = member(object, key);
-    struct json_object *item = NULL;
 
-    if (json_object_is_type(array, json_type_array))
-        item = json_object_array_get_idx(array, index);
+    return json_object_is_type(array, json_type_array) ? json_object_array_get_idx(array, index)
+                                                       : NULL;
+}
+
+struct json_object *field_item(const struct json_object *object, const char *key, size_t index)
+{
+    struct json_object *item = item_of(object, key, index);
+
     return json_object_is_type(item, json_type_object) ? item : NULL;
+}
+
+const char *field_item_text(const struct json_object *object, const char *key, size_t index)
+{
+    struct json_object *item = item_of(object, key, index);
+
+    return json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
 }

@@ -15,3 +15,5 @@ bool field_bool(const struct json_object *object, const char *key);
 struct json_object *field_object(const struct json_object *object, const char *key);
 size_t field_items(const struct json_object *object, const char *key);
 struct json_object *field_item(const struct json_object *object, const char *key, size_t index);
+/* The same of an array of texts; "" if there is none. */
+const char *field_item_text(const struct json_object *object, const char *key, size_t index);

@@ -52,17 +52,28 @@ bool session_has(const struct session *session, enum verb_option option)
 
 enum exit_code session_fail(enum exit_code code, const char *format, ...)
 {
-    CLEANUP(buffer_done) struct buffer line = {.data = NULL};
     char text[MESSAGE_MAX];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    buffer_init(&line, 4 * MESSAGE_MAX);
-    display_clean(&line, text, SIZE_MAX);
-    fprintf(stderr, "agentctl: %s\n", line.data ? line.data : "");
+    session_note("agentctl: %s", text);
     return code;
+}
+
+void session_note(const char *format, ...)
+{
+    CLEANUP(buffer_done) struct buffer line = {.data = NULL};
+    char text[MESSAGE_MAX + 16];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    buffer_init(&line, 4 * sizeof(text));
+    display_clean(&line, text, SIZE_MAX);
+    fprintf(stderr, "%s\n", line.data ? line.data : "");
 }
 
 enum exit_code session_flush(struct session *session)

@@ -32,6 +32,9 @@ bool session_has(const struct session *session, enum verb_option option);
 /* "agentctl: TEXT" to standard error, cleaned. Returns |code|. */
 enum exit_code session_fail(enum exit_code code, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* One more line to standard error, cleaned, below what session_fail() has said. */
+void session_note(const char *format, ...) PRINTF_LIKE(1, 2);
+
 /* Writes |out| to standard output and empties it. EXIT_CODE_OK, or EXIT_CODE_FAILED and said. */
 enum exit_code session_flush(struct session *session);
 

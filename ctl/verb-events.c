@@ -12,6 +12,7 @@
 
 #define EVENT_COLUMN 16  /* columns of an event's time and the gap behind it */
 #define EVENTS_ALL   256 /* no answer has more events */
+#define HELD_LOOKS   2   /* at a death without its lines, before it is shown all the same */
 
 /* The daemon has three: error, warning, info. */
 static enum paint paint_of_severity(const char *severity)
@@ -67,12 +68,24 @@ static void print_event(struct session *session, const struct json_object *event
     }
 }
 
+/* Below a death what the worker wrote at last, set off so that no line of it looks like an event.
+ */
+static void print_lines(struct session *session, const struct json_object *event)
+{
+    for (size_t i = 0; i < field_items(event, "lines"); i++) {
+        buffer_append_string(&session->out, "    | ");
+        display_clean(&session->out, field_item_text(event, "lines", i), SIZE_MAX);
+        buffer_append_string(&session->out, "\n");
+    }
+}
+
 /* With --follow and --json an object a line, so that a reader need not wait for the end of a list.
  */
 static enum exit_code print_events(struct session *session, const struct json_object *body,
                                    bool follow)
 {
     int64_t lost = field_int(body, "lost", 0);
+    size_t with_lines = 0;
 
     if (session_has(session, VERB_OPTION_JSON) && !follow)
         return session_print_json(session, body, false);
@@ -86,15 +99,55 @@ static enum exit_code print_events(struct session *session, const struct json_ob
             buffer_append_string(&session->out, "\n");
         } else {
             print_event(session, event);
+            with_lines += field_items(event, "lines") > 0;
+            if (session_has(session, VERB_OPTION_VERBOSE))
+                print_lines(session, event);
         }
     }
+    if (with_lines > 0 && session->display.terminal && !follow &&
+        !session_has(session, VERB_OPTION_VERBOSE))
+        buffer_printf(&session->out, "(--verbose shows what %zu dead worker%s wrote at last)\n",
+                      with_lines, with_lines == 1 ? "" : "s");
     return session_flush(session);
+}
+
+/* A death that has no lines yet, which the journal may give a moment later. */
+struct held {
+    int64_t id;
+    unsigned looks;
+};
+
+/* Cuts the answer's events off before a death whose lines may still come, and returns the id of the
+ * last one that is left; |last_id|: of the daemon's last. */
+static int64_t hold_back(struct held *held, const struct json_object *body, int64_t last_id)
+{
+    struct json_object *events = NULL;
+
+    (void) json_get_array(body, "events", &events); /* else there are none to look at */
+    for (size_t i = 0; i < field_items(body, "events"); i++) {
+        const struct json_object *event = field_item(body, "events", i);
+        int64_t id = field_int(event, "id", 0);
+
+        if (strcmp(field_text(event, "event", ""), "worker-died") != 0 ||
+            field_items(event, "lines") > 0 || id < held->id)
+            continue;
+        if (id > held->id)
+            *held = (struct held){.id = id};
+        if (held->looks++ >= HELD_LOOKS)
+            continue;
+        json_object_array_del_idx(events, i, field_items(body, "events") - i);
+        return id - 1;
+    }
+    return last_id;
 }
 
 /* Asks for what is new each second. A daemon that is away is waited for; it is said once. */
 static enum exit_code follow_events(struct session *session, int64_t last_id)
 {
     bool away = false;
+    bool wants_lines =
+        session_has(session, VERB_OPTION_JSON) || session_has(session, VERB_OPTION_VERBOSE);
+    struct held held = {.id = 0};
 
     for (;;) {
         CLEANUP(answer_done) struct answer answer = {.body = NULL};
@@ -112,13 +165,17 @@ static enum exit_code follow_events(struct session *session, int64_t last_id)
         }
         away = false;
         code = session_judge(session, &answer);
-        if (code == EXIT_CODE_OK)
-            code = print_events(session, answer.body, true);
         if (code != EXIT_CODE_OK)
             return code;
-        /* Smaller: agentd was started anew and counts from 1 again. */
         int64_t newest = field_int(answer.body, "last_id", last_id);
-        last_id = newest < last_id ? 0 : newest;
+        if (newest < last_id) { /* agentd was started anew and counts from 1 again */
+            last_id = held.id = 0;
+            continue;
+        }
+        last_id = wants_lines ? hold_back(&held, answer.body, newest) : newest;
+        code = print_events(session, answer.body, true);
+        if (code != EXIT_CODE_OK)
+            return code;
     }
 }
 

@@ -112,7 +112,8 @@ enum exit_code verb_reload(struct session *session)
     if (waits)
         code = session_wait(session, deadline_us, "the reload", progress_look, &progress);
     if (*progress.failed)
-        session_fail(code, "the reload failed, the old workers serve on; %s", progress.failed);
+        progress_fail(session, &progress, code, "the reload failed, the other workers serve on; ");
     printed = print_result(session, body, &progress, waits);
+    progress_done(&progress);
     return code != EXIT_CODE_OK ? code : printed;
 }

@@ -113,7 +113,10 @@ enum exit_code verb_restart(struct session *session)
         code = session_wait(session, deadline_us, "the restart", core ? look_core : look_workers,
                             &restart);
     if (*restart.progress.failed)
-        session_fail(code, "the restart failed: %s", restart.progress.failed);
+        progress_fail(session, &restart.progress, code,
+                      core ? "the restart failed: "
+                           : "the restart failed, the other workers serve on; ");
     printed = print_result(session, &restart, waits);
+    progress_done(&restart.progress);
     return code != EXIT_CODE_OK ? code : printed;
 }

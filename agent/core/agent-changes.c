@@ -267,11 +267,11 @@ int agent_restart(const struct control_restart *restart, uint64_t *ret_token, vo
     return total;
 }
 
-enum control_progress agent_progress(uint64_t token, char **ret_why, void *userdata)
+enum control_progress agent_progress(uint64_t token, struct control_failure *ret, void *userdata)
 {
     const struct agent *agent = userdata;
 
-    return commands_progress(agent->ledger, token, ret_why);
+    return commands_progress(agent->ledger, token, ret);
 }
 
 int agent_scale(const char *name, unsigned wanted, unsigned *ret_before, void *userdata)

@@ -64,7 +64,7 @@ int agent_on_hangup(sd_event_source *source, const struct signalfd_siginfo *info
 
 /* See struct control_owner. */
 int agent_restart(const struct control_restart *restart, uint64_t *ret_token, void *userdata);
-enum control_progress agent_progress(uint64_t token, char **ret_why, void *userdata);
+enum control_progress agent_progress(uint64_t token, struct control_failure *ret, void *userdata);
 int agent_reload(const char *app, char *why, size_t why_size, void *userdata);
 int agent_scale(const char *app, unsigned wanted, unsigned *ret_before, void *userdata);
 int agent_drain(bool drain, bool *ret_changed, void *userdata);

@@ -9,5 +9,6 @@
 /* Begins the next one, which waits for nothing yet. */
 struct command *commands_add(struct ledger *ledger);
 
-/* *ret_why: one line that the caller frees, set when it failed. */
-enum control_progress commands_progress(struct ledger *ledger, uint64_t token, char **ret_why);
+/* |ret| is filled in when it failed. */
+enum control_progress commands_progress(struct ledger *ledger, uint64_t token,
+                                        struct control_failure *ret);

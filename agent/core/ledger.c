@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #define LEDGER_MAGIC   UINT64_C(0x31305245474c4741) /* "AGLGER01" */
-#define LEDGER_VERSION 5u
+#define LEDGER_VERSION 6u
 
 struct ledger_memory {
     uint64_t magic;

@@ -66,34 +66,53 @@ void control_on_restart(struct http_request *request, void *userdata)
     control_respond(request, 202, object);
 }
 
-/* Answers what has become of the token at the path's end. */
-static void respond_progress(struct http_request *request, const char *prefix,
-                             enum control_progress (*ask)(uint64_t token, char **ret_why,
-                                                          void *userdata),
-                             void *userdata)
+/* The token at the path's end. */
+static bool find_token(struct http_request *request, const char *prefix, uint64_t *ret)
 {
-    const char *text = http_request_path(request) + strlen(prefix);
-    enum control_progress progress;
-    struct json_object *object;
-    CLEANUP_FREE char *why = NULL;
-    uint64_t token;
+    return text_parse_u64(http_request_path(request) + strlen(prefix), 0, UINT64_MAX, ret) == 0;
+}
 
-    if (text_parse_u64(text, 0, UINT64_MAX, &token) < 0 ||
-        (progress = ask(token, &why, userdata)) == CONTROL_UNKNOWN) {
+static struct json_object *failed_worker_json(const struct control_failure *failure)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_add_string(object, "app", failure->app);
+    json_add_u64(object, "slot", failure->slot);
+    json_add(object, "pid", failure->pid > 0 ? json_object_new_int64(failure->pid) : NULL);
+    json_add_bool(object, "lines_due", failure->lines_due);
+    json_add(object, "lines", lines_json(failure->lines));
+    return object;
+}
+
+/* |take_worker|: by whom it failed, or NULL. */
+static void respond_progress(struct http_request *request, enum control_progress progress,
+                             const char *why, struct json_object *take_worker, bool of_workers)
+{
+    struct json_object *object;
+
+    if (progress == CONTROL_UNKNOWN) {
         control_respond_error(request, 404, "agentd knows no such token, or no longer");
         return;
     }
     object = control_new_answer();
     json_add_bool(object, "done", progress != CONTROL_RUNNING);
     json_add_string(object, "failed", progress == CONTROL_FAILED ? why ?: "" : NULL);
+    if (of_workers)
+        json_add(object, "worker", take_worker);
     control_respond(request, 200, object);
 }
 
 void control_on_progress(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
+    enum control_progress progress = CONTROL_UNKNOWN;
+    struct control_failure failure = {.slot = 0};
+    uint64_t token;
 
-    respond_progress(request, CONTROL_PROGRESS_PREFIX, owner->progress, owner->userdata);
+    if (find_token(request, CONTROL_PROGRESS_PREFIX, &token))
+        progress = owner->progress(token, &failure, owner->userdata);
+    respond_progress(request, progress, failure.why,
+                     failure.slot ? failed_worker_json(&failure) : NULL, true);
 }
 
 /* --- reload ----------------------------------------------------------------------------------- */
@@ -280,8 +299,13 @@ void control_on_upgrade(struct http_request *request, void *userdata)
 void control_on_upgrade_progress(struct http_request *request, void *userdata)
 {
     const struct control_owner *owner = &((struct control *) userdata)->owner;
+    enum control_progress progress = CONTROL_UNKNOWN;
+    CLEANUP_FREE char *why = NULL;
+    uint64_t token;
 
-    respond_progress(request, CONTROL_UPGRADE_PREFIX, owner->upgrade_progress, owner->userdata);
+    if (find_token(request, CONTROL_UPGRADE_PREFIX, &token))
+        progress = owner->upgrade_progress(token, &why, owner->userdata);
+    respond_progress(request, progress, why, NULL, false);
 }
 
 void control_upgrade_checked(struct control *control, const char *why, const char *version,

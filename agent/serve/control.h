@@ -10,7 +10,8 @@
  *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
  *   POST /v1/reload {"app"}                                200 with what changed, which rolls
  * follow, and a token; 409 with the configuration's error
- *   GET  /v1/restart/TOKEN                                 of both: done or not, and why it failed
+ *   GET  /v1/restart/TOKEN                                 of both: done or not, why it failed, and
+ * the worker to blame with its last lines
  *   POST /v1/scale {"app", "workers"}
  *   POST /v1/drain /v1/undrain
  *   POST /v1/upgrade                                       202 with versions and a token; 422 with
@@ -34,6 +35,16 @@ struct control;
 
 enum control_progress { CONTROL_UNKNOWN, CONTROL_RUNNING, CONTROL_DONE, CONTROL_FAILED };
 
+/* Why a restart or reload has failed. */
+struct control_failure {
+    char why[256];              /* one line */
+    char app[APP_NAME_MAX + 1]; /* whose worker is to blame; "": none is */
+    unsigned slot;
+    int pid;
+    bool lines_due;                 /* its last lines are not there yet */
+    char lines[EVENT_DETAIL_BYTES]; /* each with a newline; "": none */
+};
+
 /* The commands' way back to the root object, and what is shown. */
 struct control_owner {
     const struct snapshot *(*snapshot)(void *userdata);
@@ -48,8 +59,8 @@ struct control_owner {
     /* How many workers will be replaced (0 for the core), and a token; -ENOENT, or -EBUSY while the
      * node stops. */
     int (*restart)(const struct control_restart *restart, uint64_t *ret_token, void *userdata);
-    /* *ret_why is the caller's to free, set when it failed. */
-    enum control_progress (*progress)(uint64_t token, char **ret_why, void *userdata);
+    /* |ret| is filled in when it failed. */
+    enum control_progress (*progress)(uint64_t token, struct control_failure *ret, void *userdata);
     /*
      * Begins a reload of |app| ("": all), whose end control_reload_done() tells: 0, or 1 if it
      * begins when the one under way ends. -ENOENT: there is no such app; -EINVAL with a line in
@@ -62,6 +73,7 @@ struct control_owner {
     /* Begins an upgrade's check, whose end control_upgrade_checked() tells. 0, or -EBUSY with a
      * line in |why|. */
     int (*upgrade)(const char **why, void *userdata);
+    /* *ret_why is the caller's to free, set when it failed. */
     enum control_progress (*upgrade_progress)(uint64_t token, char **ret_why, void *userdata);
     void *userdata;
 };

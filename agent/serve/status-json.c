@@ -265,7 +265,7 @@ struct json_object *metrics_json(const struct snapshot *snapshot, unsigned windo
  */
 
 /* Of a worker's log: what is no text for JSON has gone when it was taken. */
-static struct json_object *lines_json(const char *text)
+struct json_object *lines_json(const char *text)
 {
     struct json_object *lines = json_object_new_array();
 

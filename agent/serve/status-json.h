@@ -18,3 +18,5 @@ struct json_object *metrics_json(const struct snapshot *snapshot, unsigned windo
 /* The newest |limit| events with an id above |since|, oldest first; "lost" says how many of those
  * above it are overwritten. */
 struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit);
+/* What a worker wrote at last, as events_detail() gives it: an array of lines. */
+struct json_object *lines_json(const char *text);

@@ -43,6 +43,7 @@ struct supervisor_action {
     unsigned slot; /* from 1; 0 = the whole app */
     uint64_t serial;
     int pid;
+    bool killed; /* the worker was sent SIGKILL */
     enum supervisor_event event;
     char text[160]; /* of an event */
 };

@@ -24,6 +24,8 @@ void supervisor_roll_put_right(struct supervisor_roll *roll)
         *flags[1] > 1)
         *roll = (struct supervisor_roll){.state = SUPERVISOR_RESTART_DONE};
     roll->why[sizeof(roll->why) - 1] = '\0';
+    if (roll->failed_slot > APP_SLOTS_MAX)
+        roll->failed_slot = 0;
 }
 
 enum supervisor_restart supervisor_roll_outcome(const struct supervisor_roll *roll, uint32_t number)
@@ -52,6 +54,8 @@ static void note_next(struct supervisor_roll *roll, bool reload)
     roll->number++;
     roll->reload = reload;
     roll->why[0] = '\0';
+    roll->failed_slot = 0;
+    roll->failed_pid = 0;
 }
 
 /* Marks the live slots (only |number|, if it isn't 0; only those of older generations with
@@ -123,6 +127,8 @@ void supervisor_roll_note_failure(struct supervisor *s, unsigned app, unsigned n
         snprintf(text, sizeof(text), "worker %u (pid %d): %s", number, pid, why);
     else
         snprintf(text, sizeof(text), "worker %u: %s", number, why);
+    s->rolls[app].failed_slot = number;
+    s->rolls[app].failed_pid = pid;
     end(s, app, SUPERVISOR_RESTART_FAILED, text);
 }
 

@@ -29,6 +29,8 @@ struct supervisor_roll {
     bool reload;          /* the newest roll is a reload's, else a restart's */
     bool queued;          /* a reload was asked for meanwhile: one more roll comes after it */
     char why[160];        /* it failed */
+    uint32_t failed_slot; /* of the worker that it failed by; 0: by none */
+    int32_t failed_pid;   /* 0: that one could not be started */
 };
 
 /* Checks what an earlier core left, or nobody: what can't be is cleared. */

@@ -39,6 +39,7 @@ static struct supervisor_action *push(struct supervisor *s, enum supervisor_acti
     if (slot) {
         action->serial = supervisor_slot_of(s, app, slot)->serial;
         action->pid = supervisor_slot_of(s, app, slot)->pid;
+        action->killed = supervisor_slot_of(s, app, slot)->kill_sent;
     }
     return action;
 }

@@ -99,7 +99,7 @@ static void carry_out(struct workers *workers, const struct supervisor_action *a
         events_add(ledger_events(workers->ledger), &event, clock_realtime_us());
         if (action->event == SUPERVISOR_EVENT_DIED || action->event == SUPERVISOR_EVENT_STOPPED)
             take_last_words(workers, action->app, action->slot,
-                            action->event == SUPERVISOR_EVENT_DIED);
+                            action->event == SUPERVISOR_EVENT_DIED || action->killed);
         break;
     }
 }

@@ -42,6 +42,8 @@ enum verb_value {
     OPTION(LINES, 'n', "lines", "N", VERB_VALUE_NUMBER,                                            \
            "Start with the newest N only. Default: 50.")                                           \
     OPTION(SINCE, 0, "since", "ID", VERB_VALUE_NUMBER, "Only events after the one with this id.")  \
+    OPTION(VERBOSE, 'v', "verbose", NULL, VERB_VALUE_NONE,                                         \
+           "Also what dead workers wrote at last, indented below their deaths.")                   \
     OPTION(CONFIG, 0, "config", "FILE", VERB_VALUE_FILE,                                           \
            "Read this file, without asking the daemon.")                                           \
     OPTION(CONFIG_DIR, 0, "config-dir", "DIR", VERB_VALUE_DIRECTORY,                               \
@@ -109,11 +111,12 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "Metrics without InstanceId are shared by all nodes of an Auto Scaling group, so they "   \
          "cost once for the group.")                                                               \
     VERB(EVENTS, events, "events", "", 0, 0, VERB_VALUE_NONE,                                      \
-         VERB_BIT(FOLLOW) | VERB_BIT(SINCE) | VERB_BIT(LINES), VERB_CODES_READ,                    \
-         "show what happened: starts, deaths, restarts, changes",                                  \
+         VERB_BIT(FOLLOW) | VERB_BIT(SINCE) | VERB_BIT(LINES) | VERB_BIT(VERBOSE),                 \
+         VERB_CODES_READ, "show what happened: starts, deaths, restarts, changes",                 \
          "Shows the newest events of a ring in memory, the oldest first, in UTC. "                 \
          "With --follow it asks each second; with --json it then prints one object a line. "       \
-         "With --json the newest deaths have what the worker wrote at last, as \"lines\".")        \
+         "What a worker wrote at last is kept for the newest 16 deaths; --verbose shows it, and "  \
+         "--json has it as \"lines\".")                                                            \
     VERB(LOGS, logs, "logs", "[APP[.SLOT]]", 0, 1, VERB_VALUE_TARGET,                              \
          VERB_BIT(FOLLOW) | VERB_BIT(LINES), VERB_CODES_READ,                                      \
          "show the log lines of agentd, of an app or of one worker",                               \
@@ -137,7 +140,8 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "restart workers: all, those of an app, or one",                                          \
          "A new worker is started first; when it is ready, an old one finishes its requests and "  \
          "ends, one after the other. "                                                             \
-         "The new one may have another slot. "                                                     \
+         "The new one may have another slot; if it fails, that ends the restart as it does a "     \
+         "reload. "                                                                                \
          "With --core the core of agentd is replaced instead; the workers serve on.")              \
     VERB(RELOAD, reload, "reload", "", 0, 0, VERB_VALUE_NONE,                                      \
          VERB_BIT(APP) | VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                    \
@@ -147,8 +151,8 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "Then each app's workers are replaced as by restart, also if no key changed, so that a "  \
          "new program is taken. "                                                                  \
          "A new worker that dies, is not ready in time or fails its probe ends that: it is "       \
-         "killed and the old ones serve on; with --wait it is named, with how it ended, and the "  \
-         "exit code is 1. "                                                                        \
+         "killed and the others serve on; with --wait it is named, with how it ended and what it " \
+         "wrote at last, and the exit code is 1. "                                                 \
          "A reload during another one comes after it; several share one. "                         \
          "Workers that die later are started by the new configuration in any case.")               \
     VERB(SCALE, scale, "scale", "APP N", 2, 2, VERB_VALUE_TARGET,                                  \

@@ -136,6 +136,40 @@ def test_events_wrap_on_a_terminal(binary, control):
     assert "\n" + " " * 18 in output
 
 
+def test_events_with_last_lines(ctl, binary, control):
+    """One line an event, unless they are asked for; a terminal is told that there are some."""
+    died = {**EVENTS["events"][0], "lines": ["out of luck", HOSTILE]}
+    control.get("/v1/events", 200, {**EVENTS, "events": [died, EVENTS["events"][1]]})
+    assert len(ctl("events").stdout.splitlines()) == 3
+    for option in ("--verbose", "-v"):
+        lines = ctl("events", option).stdout.splitlines()
+        assert lines[2] == "    | out of luck" and lines[3].startswith("    | ") and "core-started" in lines[4]
+        assert "\x1b" not in lines[3]
+    output, status = on_terminal([binary, "--socket", control.path, "events"])
+    assert status == OK and "(--verbose shows what 1 dead worker wrote at last)" in output
+
+
+@pytest.mark.parametrize("late", [2, 99])
+def test_events_follow_waits_for_last_lines(binary, control, late):
+    """The journal gives them after the death is known; a death that never has any is shown all the same."""
+    looks = []
+
+    def answer(body, path):
+        since = int(re.search(r"since=(\d+)", path).group(1))
+        looks.append(since)
+        died = {**EVENTS["events"][0], "id": 9, **({"lines": ["late"]} if len(looks) == late else {})}
+        events = [event for event in (died, {**EVENTS["events"][1], "id": 10}) if event["id"] > since]
+        return 200, {**EVENTS, "lost": 0, "last_id": 10, "events": events}
+
+    control.routes["GET", "/v1/events"] = lambda body, path: (
+        (200, {**EVENTS, "lost": 0, "last_id": 8, "events": []}) if "since=0" in path else answer(body, path))
+    process = follow(binary, control.path, "events", "--follow", "--verbose")
+    wanted = ["worker-died", "    | late", "core-started"] if late == 2 else ["worker-died", "core-started"]
+    lines = read_lines(process, len(wanted))
+    assert all(word in line for word, line in zip(wanted, lines)), lines
+    end(process)
+
+
 def test_events_follow(binary, control):
     def answer(body, path):
         since = int(re.search(r"since=(\d+)", path).group(1))
@@ -317,7 +351,7 @@ def test_restart_waits(ctl, control):
     assert json.loads(result.stdout) == {"schema_version": 1, "restarting": 2, "token": 5}
     control.get("/v1/restart/5", 200, {"done": True, "failed": None})
     assert json.loads(ctl("restart", "--wait", "--json").stdout) == {
-        "schema_version": 1, "restarting": 2, "token": 5, "done": True, "failed": None}
+        "schema_version": 1, "restarting": 2, "token": 5, "done": True, "failed": None, "worker": None}
 
 
 def test_restart_fails(ctl, control):
@@ -392,9 +426,45 @@ def test_reload_waits_for_the_workers(ctl, control):
     assert ctl("reload", "--timeout", "300ms").returncode == TIMED_OUT
     control.get("/v1/restart/5", 200, {"done": True, "failed": "api: worker 3 (pid 7): exited with status 1"})
     result = ctl("reload", "--wait", "--json")
-    assert result.returncode == FAILED and "old workers serve on; api: worker 3 (pid 7): exited" in result.stderr
+    assert result.returncode == FAILED and "other workers serve on; api: worker 3 (pid 7): exited" in result.stderr
     answer = json.loads(result.stdout)
     assert answer["done"] is False and answer["failed"].startswith("api: ")
+
+
+WORKER = {"app": "api", "slot": 3, "pid": 7, "lines_due": False, "lines": []}
+
+
+def failed(**worker):
+    return 200, {"done": True, "failed": "api: worker 3 (pid 7): exited with status 1", "worker": {**WORKER, **worker}}
+
+
+@pytest.mark.parametrize("verb", ["reload", "restart"])
+def test_failed_roll_shows_the_last_lines(ctl, control, verb):
+    """Also when they come a moment later, from the journal; and they can't pass for anything else."""
+    lines = ["no such file: /etc/api.key", HOSTILE, "  giving up"]
+    looks = iter([failed(lines_due=True), None, failed(lines_due=True), failed(lines=lines)])
+    control.routes["GET", "/v1/restart/5"] = lambda body, path: next(looks)
+    result = ctl(verb, "--wait")
+    assert result.returncode == FAILED
+    message, title, *shown = result.stderr.splitlines()
+    assert message.endswith("the other workers serve on; api: worker 3 (pid 7): exited with status 1")
+    assert title == "  last lines of api.3 (pid 7):"
+    assert len(shown) == 3 and all(line.startswith("    | ") for line in shown)
+    assert (shown[0], shown[2]) == ("    | no such file: /etc/api.key", "    |   giving up")
+    assert "\x1b" not in result.stderr and "second line" in shown[1]
+    looks = iter([failed(lines_due=True), failed(lines=lines)])
+    answer = json.loads(ctl(verb, "--wait", "--json").stdout)
+    assert answer["worker"]["lines"] == lines and answer["worker"]["slot"] == 3
+
+
+def test_failed_roll_without_last_lines(ctl, control):
+    """They are waited for, and not for ever; a worker that was never started has none."""
+    control.get("/v1/restart/5", *failed(lines_due=True))
+    result = ctl("reload", "--wait")
+    assert result.returncode == FAILED
+    assert result.stderr.splitlines()[1:] == ["  no last lines of api.3 (pid 7) were found"]
+    control.get("/v1/restart/5", *failed(pid=None))
+    assert len(ctl("reload", "--wait").stderr.splitlines()) == 1
 
 
 def test_scale(ctl, control):

@@ -325,6 +325,8 @@ def test_new_worker_takes_nothing_before_its_probe(agentd, build, load, mode):
     late = load(port_of(app), clients_new=0, clients_kept=6, **options)
     _, errors = reload.communicate(timeout=60)
     assert reload.returncode == 1 and "ready, but it failed its probe" in errors, errors
+    if mode == "sick":  # once a probe
+        assert errors.endswith("):\n" + 2 * "    | delay-worker: sick\n"), errors
     wait_until(lambda: len(daemon.pids("delay-worker")) == 2, 20, "the new one is gone")
     for running in (flow, late):
         running.wait_requests(50)

@@ -110,17 +110,25 @@ def test_reloads_in_a_row(agentd, load, storm):
     finish(daemon, flow, workers, before)
 
 
-BAD = {
-    "exits": (["/bin/false"], "exited with status 1"),
-    "cannot-start": (["/nonexistent/board"], "203/EXEC"),
-    "hangs": (["/bin/sleep", "1000"], "not ready within"),
+BAD = {  # how it ends, and what it writes at last
+    "exits": (["/bin/sh", "-c", "echo one; echo two >&2; exit 1"], "exited with status 1", ["one", "two"]),
+    "says nothing": (["/bin/false"], "exited with status 1", []),
+    "cannot-start": (["/nonexistent/board"], "203/EXEC", None),
+    "hangs": (["/bin/sh", "-c", "echo waits; exec sleep 1000"], "not ready within", ["waits"]),
 }
+
+
+def assert_last_lines(errors, lines):
+    """Below its message: what the new worker wrote at last."""
+    _, title, *shown = errors.splitlines()
+    assert shown == [f"    | {line}" for line in lines], errors
+    assert (f"last lines of {BOARD}.3 (pid " if lines else f"no last lines of {BOARD}.3 (pid ") in title, errors
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_reload_to_a_bad_program(agentd, load, build, kind):
     """The first new worker fails and that is all: it is named with its end, and the old ones serve on."""
-    command, obituary = BAD[kind]
+    command, obituary, lines = BAD[kind]
     daemon = agentd({"apps": {BOARD: {"ready_timeout": 2}}})
     daemon.wait_ready(2)
     old = pids_of(daemon)
@@ -131,6 +139,8 @@ def test_reload_to_a_bad_program(agentd, load, build, kind):
     result = daemon.ctl("reload", "--wait")
     assert result.returncode == 1, result
     assert f"{BOARD}: worker 3 (pid " in result.stderr and obituary in result.stderr
+    if lines is not None:
+        assert_last_lines(result.stderr, lines)
     wait_until(lambda: len(daemon.workers()) == 2, 5, "the new one is gone")
     assert pids_of(daemon) == old
     assert daemon.health().json()["status"] == "pass"

@@ -10,6 +10,7 @@
 #include "common/base/text.h"
 #include "common/net/worker-runtime.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,7 @@ static void be_well(struct http_request *request, void *userdata)
 
 static void be_sick(struct http_request *request, void *userdata)
 {
+    fputs("delay-worker: sick\n", stderr);
     http_respond_text(request, 503, "sick");
 }
 

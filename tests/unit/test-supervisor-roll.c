@@ -166,6 +166,8 @@ static void test_failure_names_the_worker(void **state)
     sim_die(sim, APP, 3);
     assert_int_equal(outcome(sim, number), SUPERVISOR_RESTART_FAILED);
     assert_string_equal(roll_of(sim)->why, "worker 3 (pid 10003): exited with status 1");
+    assert_int_equal(roll_of(sim)->failed_slot, 3);
+    assert_int_equal(roll_of(sim)->failed_pid, 10003);
     assert_int_equal(sim->events[SUPERVISOR_EVENT_RELOAD_FAILED], 1);
     assert_int_equal(sim->events[SUPERVISOR_EVENT_DRAINING], 0);
     assert_int_equal(sim_live(sim, APP), 2);
