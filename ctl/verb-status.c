@@ -183,7 +183,7 @@ static enum paint paint_of_state(const char *state)
 
 /* What a worker says of itself, and how the slot's last one ended, have no column: they are notes.
  */
-static void add_worker(struct table *table, const struct json_object *worker)
+static void add_worker(struct table *table, const struct json_object *worker, bool outdated)
 {
     const char *state = field_text(worker, "state", "?");
     const char *status = field_text(worker, "status", "");
@@ -205,6 +205,8 @@ static void add_worker(struct table *table, const struct json_object *worker)
     table_add(table, PAINT_NONE, "%s", humanize_count(text, amount(worker, "requests")));
     table_add(table, PAINT_NONE, "%s", humanize_count(text, amount(worker, "restarts")));
     table_end_row(table);
+    if (outdated)
+        table_note(table, "of an older generation");
     if (*status)
         table_note(table, "status: %s", status);
     if (*last_exit)
@@ -242,6 +244,30 @@ static void print_requests(struct session *session, const struct json_object *ap
                       humanize_count(text, count));
         buffer_append_string(out, i + 1 < ARRAY_SIZE(classes) ? " " : "\n");
     }
+}
+
+/* A reload that failed after its first workers leaves two generations, until the next one. */
+static bool is_mixed(const struct json_object *app)
+{
+    uint64_t outdated = amount(app, "outdated");
+
+    return !field_bool(app, "rolling") && outdated > 0 && outdated < amount(app, "ready");
+}
+
+static void print_generations(struct session *session, const struct json_object *app)
+{
+    CLEANUP(buffer_done) struct buffer text = {.data = NULL};
+    uint64_t outdated = amount(app, "outdated"), ready = amount(app, "ready");
+
+    buffer_init(&text, 512);
+    buffer_printf(&text,
+                  "%" PRIu64 " of %" PRIu64
+                  " ready workers %s of an older configuration or program; "
+                  "mend the newest, then: agentctl reload --app %s",
+                  outdated, ready, outdated == 1 ? "is" : "are", field_text(app, "name", "?"));
+    buffer_append_string(&session->out, "  ");
+    display_paint(&session->display, &session->out, PAINT_WARNING, "two generations serve: ");
+    display_wrap(&session->out, text.data ? text.data : "", 25, 4, session->display.columns);
 }
 
 /* A title, the requests, a table of workers. */
@@ -285,9 +311,16 @@ static int print_app(struct session *session, const struct json_object *app)
         buffer_append_string(out, "  not replaced: ");
         display_wrap(out, failed, 16, 4, session->display.columns);
     }
+    if (is_mixed(app))
+        print_generations(session, app);
     print_requests(session, app);
-    for (size_t i = 0; i < field_items(app, "workers"); i++)
-        add_worker(table, field_item(app, "workers", i));
+    for (size_t i = 0; i < field_items(app, "workers"); i++) {
+        const struct json_object *worker = field_item(app, "workers", i);
+
+        add_worker(table, worker,
+                   is_mixed(app) && strcmp(field_text(worker, "state", ""), "ready") == 0 &&
+                       amount(worker, "generation") != amount(app, "generation"));
+    }
     return field_items(app, "workers") ? table_print(table, &session->display, 2, out) : 0;
 }
 

@@ -52,6 +52,7 @@ struct app_view {
     unsigned configured; /* wanted by the configuration */
     unsigned ready;
     unsigned generation; /* of what is started now */
+    unsigned outdated;   /* ready workers of older ones */
     bool rolling, roll_queued;
     char roll_failed[160];  /* "" or why the last restart or reload was given up */
     unsigned drain_kills;   /* drains that ended with SIGKILL */

@@ -76,6 +76,7 @@ static struct json_object *app_json(const struct snapshot *snapshot, const struc
     json_add_u64(object, "restarts", app->restarts);
     json_add_u64(object, "drain_kills", app->drain_kills);
     json_add_u64(object, "generation", app->generation);
+    json_add_u64(object, "outdated", app->outdated);
     json_add_bool(object, "rolling", app->rolling);
     json_add_bool(object, "roll_queued", app->roll_queued);
     add_text_or_null(object, "roll_failed", app->roll_failed);

@@ -23,12 +23,14 @@ void supervisor_view(const struct supervisor *supervisor, unsigned app,
     view->drain_kills = roll->drain_kills;
     text_copy(view->roll_failed, sizeof(view->roll_failed),
               roll->state == SUPERVISOR_RESTART_FAILED ? roll->why : "");
+    view->outdated = 0;
     view->n_workers = 0;
     for (unsigned number = 1; number <= APP_SLOTS_MAX; number++) {
         const struct supervisor_slot *slot = supervisor_slot(supervisor, app, number);
         struct worker_view *worker = &view->workers[view->n_workers];
 
         view->restarts += slot->restarts;
+        view->outdated += slot->state == WORKER_READY && slot->generation != roll->generation;
         if (slot->state == WORKER_STOPPED)
             continue;
         *worker = (struct worker_view){

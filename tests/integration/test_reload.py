@@ -156,6 +156,39 @@ def test_reload_to_a_bad_program(agentd, load, build, kind):
     finish(daemon, flow, 2)
 
 
+def test_reload_that_fails_in_the_middle(agentd, load, build, tmp_path):
+    """One is replaced, the next new one fails: both generations serve, and status says what to do about it."""
+    once = tmp_path / "once"
+    broken = ["/bin/sh", "-c", f"mkdir {once} 2>/dev/null || {{ echo no more; exit 1; }}; exec {build}/visitor-board"]
+    daemon = agentd()
+    daemon.wait_ready(2)
+    old = pids_of(daemon)
+    flow = load(daemon.port, duration_s=60, make_request=pages_and_posts, **RATE)
+    flow.wait_requests(50)
+    assert app_of(daemon)["outdated"] == 0
+    daemon.write_config({"apps": {BOARD: {"command": broken}}})
+    result = daemon.ctl("reload", "--wait")
+    assert result.returncode == 1 and "the other workers serve on" in result.stderr, result
+    assert result.stderr.endswith("):\n    | no more\n")
+    wait_until(lambda: len(daemon.workers()) == 2, 20, "the others are gone")
+    assert len(pids_of(daemon) & old) == 1
+    app = app_of(daemon)
+    assert (app["ready"], app["outdated"], app["rolling"]) == (2, 1, False)
+    shown = daemon.ctl("status", environment={"COLUMNS": "200"}).stdout
+    assert "not replaced: worker " in shown
+    assert "two generations serve: 1 of 2 ready workers is of an older configuration or program" in shown
+    assert f"agentctl reload --app {BOARD}" in shown and shown.count("of an older generation\n") == 1
+    assert daemon.health().json()["status"] == "pass"
+    # Just as it says.
+    once.rmdir()
+    daemon.write_config({})
+    assert daemon.ctl("reload", "--app", BOARD, "--wait").returncode == 0
+    app = assert_one_generation(daemon, 2)
+    assert app["outdated"] == 0 and not old & pids_of(daemon)
+    assert "generation" not in daemon.ctl("status").stdout
+    finish(daemon, flow, 2)
+
+
 def test_bad_configuration_changes_nothing(agentd):
     daemon = agentd()
     daemon.wait_ready(2)

@@ -66,6 +66,7 @@ static struct snapshot *make_snapshot(void)
     app->configured = 4;
     app->ready = 1;
     app->generation = 4;
+    app->outdated = 1;
     app->drain_kills = 1;
     strcpy(app->roll_failed, "worker 3: no");
     app->crash_loop = true;
@@ -110,7 +111,8 @@ static struct snapshot *make_snapshot(void)
 #define APPS_TEXT                                                                                  \
     "\"apps\":[{\"name\":\"board\",\"wanted\":2,\"scaled\":true,\"ready\":1,\"crash_loop\":true,"  \
     "\"probe_failure\":\"status "                                                                  \
-    "503\",\"restarts\":5,\"drain_kills\":1,\"generation\":4,\"rolling\":false,\"roll_queued\":"   \
+    "503\",\"restarts\":5,\"drain_kills\":1,\"generation\":4,\"outdated\":1,\"rolling\":false,"    \
+    "\"roll_queued\":"                                                                             \
     "false,"                                                                                       \
     "\"roll_failed\":\"worker 3: no\","                                                            \
     "\"requests\":{\"total\":100,\"2xx\":90,\"3xx\":7,\"4xx\":2,\"5xx\":1},"                       \
@@ -124,7 +126,8 @@ static struct snapshot *make_snapshot(void)
     "\"in_flight\":0,\"cpu_percent\":null,\"memory_bytes\":0,\"requests\":0,"                      \
     "\"last_exit\":\"killed by SIGKILL after 1 s\",\"status\":null}]},"                            \
     "{\"name\":\"other\",\"wanted\":1,\"scaled\":false,\"ready\":1,\"crash_loop\":false,"          \
-    "\"probe_failure\":null,\"restarts\":0,\"drain_kills\":0,\"generation\":0,\"rolling\":true,"   \
+    "\"probe_failure\":null,\"restarts\":0,\"drain_kills\":0,\"generation\":0,\"outdated\":0,"     \
+    "\"rolling\":true,"                                                                            \
     "\"roll_queued\":true,"                                                                        \
     "\"roll_failed\":null,"                                                                        \
     "\"requests\":null,\"requests_per_second\":null,"                                              \
