@@ -205,6 +205,22 @@ def test_bad_programs_are_refused(daemon):
     assert upgrade(daemon)[0] == 0
 
 
+def test_check_that_hangs_is_refused(daemon, load):
+    """After its 20 s; what it has started ends with it, requests don't notice, and the next one is taken."""
+    program = HEAD + "subprocess.Popen(['sleep', '1000'])\ntime.sleep(1000)\n"
+    daemon.place("agentd", program)
+    flow = load(daemon.port, duration_s=60, pause_s=0.05)
+    begun_s = time.monotonic()
+    refused(daemon, "the new agentd's check did not end in time")
+    assert time.monotonic() - begun_s >= 20
+    flow.stop().assert_none_failed(at_least=20)
+    assert daemon.event_names().count("upgrade-refused") == 1
+    wait_until(lambda: not daemon.pids("sleep"), 5, "nothing is left of it")
+    assert not daemon.zombies()
+    daemon.install(daemon.version)
+    assert upgrade(daemon)[0] == 0
+
+
 def test_bad_cores_are_refused(daemon):
     """The two programs belong together."""
     daemon.install(daemon.version[:-1] + "9", names=["agentd"])
