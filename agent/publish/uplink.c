@@ -58,6 +58,14 @@ static int new_identity(struct uplink *uplink, const struct config *config, stru
     return identity_new(ret, &options);
 }
 
+static void uplink_on_stale_credentials(bool is_stale, const char *line, void *userdata)
+{
+    if (is_stale)
+        log_warning("%s", line);
+    else
+        log_notice("%s", line);
+}
+
 int uplink_new(struct uplink **ret, sd_event *event, const struct config *config,
                const char *host_name, void (*on_change)(void *userdata), void *userdata)
 {
@@ -84,6 +92,7 @@ int uplink_new(struct uplink **ret, sd_event *event, const struct config *config
         r = new_identity(uplink, config, &uplink->identity);
     if (r < 0)
         return r;
+    credentials_on_stale(uplink->credentials, uplink_on_stale_credentials, uplink);
     *ret = TAKE(uplink);
     return 0;
 }

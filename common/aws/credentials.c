@@ -36,7 +36,9 @@ struct credentials_provider {
     uint64_t generation;
     bool asking;
     bool is_stale; /* static stability: the old are used on, and that was said */
-    char *why;     /* of the last pass that failed */
+    credentials_stale_function on_stale;
+    void *stale_userdata;
+    char *why; /* of the last pass that failed */
     struct credentials_call *calls;
     unsigned n_calls;
 };
@@ -122,19 +124,26 @@ static void provider_keep_why(struct credentials_provider *p, const char *why)
 static void provider_set_stale(struct credentials_provider *p, bool is_stale, const char *why)
 {
     char expires[CLOCK_TEXT_MAX] = "no known time";
+    CLEANUP_FREE char *line = NULL;
+    int n;
 
     if (is_stale == p->is_stale)
         return;
     p->is_stale = is_stale;
-    if (!is_stale) {
-        log_notice("credentials are fresh again, from %s", p->current.source);
+    if (!p->on_stale)
         return;
-    }
     if (p->current.expires_realtime_us != 0)
         clock_format_iso8601(expires, p->current.expires_realtime_us);
-    log_warning("credentials of %s, which expire at %s, could not be renewed, going on with them "
-                "and asking again within 10 min: %s",
-                p->current.source, expires, why);
+    if (is_stale)
+        n = asprintf(&line,
+                     "credentials of %s, which expire at %s, could not be renewed, going on with "
+                     "them and asking again within 10 min: %s",
+                     p->current.source, expires, why);
+    else
+        n = asprintf(&line, "credentials are fresh again, from %s", p->current.source);
+    if (n < 0)
+        line = NULL;
+    p->on_stale(is_stale, line ? line : "no memory to say it", p->stale_userdata);
 }
 
 /* Nothing came: the old are used on. */
@@ -268,6 +277,13 @@ void credentials_provider_set_clock(struct credentials_provider *p, credentials_
 {
     p->clock = clock;
     p->clock_userdata = userdata;
+}
+
+void credentials_on_stale(struct credentials_provider *p, credentials_stale_function on_stale,
+                          void *userdata)
+{
+    p->on_stale = on_stale;
+    p->stale_userdata = userdata;
 }
 
 int credentials_provider_new(struct credentials_provider **ret, sd_event *event,

@@ -14,7 +14,8 @@
  *
  * Those that expire are refreshed: from 15 minutes before on, keeping the old if it fails; from 10
  * minutes before on, requests wait for it. Static stability: if what comes is expired already, or
- * nothing comes, the old are used on, with one warning, and asked for again after 5 to 10 minutes.
+ * nothing comes, the old are used on, the owner is told once, and they are asked for again after 5
+ * to 10 minutes.
  *
  * Source: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
  */
@@ -44,6 +45,14 @@ int credentials_provider_new(struct credentials_provider **ret, sd_event *event,
                              endpoint_getenv getenv_function, void *userdata);
 struct credentials_provider *credentials_provider_free(struct credentials_provider *provider);
 DEFINE_CLEANUP(struct credentials_provider *, credentials_provider_free)
+
+/*
+ * Static stability begins or ends: |line| says so, for the owner's log. Optional; called from the
+ * loop, once for each change.
+ */
+typedef void (*credentials_stale_function)(bool is_stale, const char *line, void *userdata);
+void credentials_on_stale(struct credentials_provider *provider,
+                          credentials_stale_function on_stale, void *userdata);
 
 /* 0 and credentials (borrowed, for the callback only), or -ENOKEY and a line that says what each
  * step of the chain said. */

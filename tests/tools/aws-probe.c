@@ -168,6 +168,11 @@ static int ask(struct probe *probe, const char *what)
     return r;
 }
 
+static void on_stale(bool is_stale, const char *line, void *userdata)
+{
+    fprintf(stderr, "aws-probe: %s\n", line);
+}
+
 int main(int argc, char **argv)
 {
     struct probe probe = {0};
@@ -179,6 +184,7 @@ int main(int argc, char **argv)
         credentials_provider_new(&probe.provider, probe.event, probe.http, probe.imds, NULL, NULL) <
             0)
         return EXIT_FAILURE;
+    credentials_on_stale(probe.provider, on_stale, NULL);
     for (int i = 1; i < argc && r == 0; i++) {
         r = ask(&probe, argv[i]);
         if (r < 0)
