@@ -7,6 +7,7 @@ agent_libsupervise_a_SOURCES = \
 	agent/supervise/last-words.c agent/supervise/last-words.h \
 	agent/supervise/limits.c agent/supervise/limits.h \
 	agent/supervise/notify-message.c agent/supervise/notify-message.h \
+	agent/supervise/notify-socket.c agent/supervise/notify-socket.h \
 	agent/supervise/obituary.c agent/supervise/obituary.h \
 	agent/supervise/probe.c agent/supervise/probe.h \
 	agent/supervise/probe-client.c agent/supervise/probe-client.h \

@@ -6,6 +6,7 @@
 #include "agent/supervise/last-words.h"
 #include "agent/supervise/limits.h"
 #include "agent/supervise/notify-message.h"
+#include "agent/supervise/notify-socket.h"
 #include "agent/supervise/obituary.h"
 #include "agent/supervise/prober.h"
 #include "agent/supervise/worker-cgroups.h"
@@ -15,15 +16,12 @@
 #include "common/base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#define NOTIFY_BATCH 64 /* messages read a wake-up, so that a chatty worker can't keep the loop */
-#define EARLY_MAX    64
+#define EARLY_MAX 64
 
 /* What a process said that is none of our workers yet: the holder may be about to tell of it. */
 struct early {
@@ -34,7 +32,7 @@ struct early {
 
 struct workers {
     sd_event *event;
-    sd_event_source *notify;
+    struct notify_socket *notify;
     sd_event_source *timer;
     struct link *link;
     struct ledger *ledger;
@@ -226,66 +224,14 @@ static void take_notification(struct workers *workers, int pid, const char *data
                     pid);
 }
 
-/* sd_notify_barrier(3) wants just this: to see its descriptor closed. At once, though: a connection
- * can be made to wait in close(2) for as long as its sender likes. */
-static void close_passed(int fd)
+static void workers_on_notification(int pid, const char *data, size_t length, void *userdata)
 {
-    const struct linger none = {0};
-
-    (void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-    fd_close(fd);
+    take_notification(userdata, pid, data, length);
 }
 
-/* Returns 1 when a message was dealt with, 0 when there is none, or a negative errno. */
-static int read_notification(struct workers *workers, int fd)
+static void workers_on_notifications(void *userdata)
 {
-    char data[NOTIFY_MESSAGE_MAX + 1];
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
-    } control;
-    struct iovec iov = {data, sizeof(data)};
-    struct msghdr header = {.msg_iov = &iov,
-                            .msg_iovlen = 1,
-                            .msg_control = &control,
-                            .msg_controllen = sizeof(control)};
-    int pid = 0;
-
-    ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-        if (c->cmsg_level != SOL_SOCKET)
-            continue;
-        if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(struct ucred))) {
-            struct ucred credentials;
-
-            memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
-            pid = credentials.pid;
-        } else if (c->cmsg_type == SCM_RIGHTS) {
-            for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
-                int passed;
-
-                memcpy(&passed, CMSG_DATA(c) + i * sizeof(int), sizeof(passed));
-                close_passed(passed);
-            }
-        }
-    }
-    take_notification(workers, pid, data, (size_t) n);
-    return 1;
-}
-
-static int workers_on_notify(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-    struct workers *workers = userdata;
-    int r = 1;
-
-    for (int i = 0; i < NOTIFY_BATCH && r > 0; i++)
-        r = read_notification(workers, fd);
-    if (r < 0)
-        log_warning_errno(-r, "can't read the notify socket: %m, ignoring");
-    run(workers);
-    return 0;
+    run(userdata);
 }
 
 /* --- what the holder says -----------------------------------------------------------------------
@@ -364,7 +310,7 @@ void workers_on_message(struct workers *workers, const struct hold_message *mess
     } else if (message->type == HOLD_SYNCED) {
         supervisor_on_synced(workers->supervisor, clock_monotonic_us());
         workers->synced = true;
-        (void) sd_event_source_set_enabled(workers->notify, SD_EVENT_ON);
+        notify_socket_start(workers->notify);
     } else if (message->type == HOLD_REFUSED) {
         on_refused(workers, message);
     }
@@ -385,6 +331,9 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
                 int notify_fd, const char *runtime_directory, const struct workers_owner *owner)
 {
     CLEANUP(workers_freep) struct workers *workers = calloc(1, sizeof(*workers));
+    struct notify_socket_owner notify_owner = {.on_message = workers_on_notification,
+                                               .on_read = workers_on_notifications,
+                                               .userdata = workers};
     int r;
 
     if (!workers)
@@ -406,12 +355,8 @@ int workers_new(struct workers **ret, sd_event *event, struct link *link, struct
     r = journal_words_new(&workers->journal_words, event, ledger_events(ledger));
     if (r < 0)
         return r;
-    r = sd_event_add_io(event, &workers->notify, notify_fd, EPOLLIN, workers_on_notify, workers);
-    if (r < 0)
-        return r;
-    (void) sd_event_source_set_description(workers->notify, "notify");
-    /* Not before the holder has told which workers there are. */
-    r = sd_event_source_set_enabled(workers->notify, SD_EVENT_OFF);
+    /* It starts when the holder has told which workers there are. */
+    r = notify_socket_new(&workers->notify, event, notify_fd, &notify_owner);
     if (r < 0)
         return r;
     r = sd_event_add_time(event, &workers->timer, CLOCK_MONOTONIC, 0, 1000, workers_on_time,
@@ -431,7 +376,7 @@ struct workers *workers_free(struct workers *workers)
     if (!workers)
         return NULL;
     sd_event_source_disable_unref(workers->timer);
-    sd_event_source_disable_unref(workers->notify);
+    notify_socket_free(workers->notify);
     journal_words_free(workers->journal_words);
     prober_free(workers->prober);
     supervisor_free(workers->supervisor);
