@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define EARLY_MAX 64
+#define GONE_MAX  64u
 
 /* What a process said that is none of our workers yet: the holder may be about to tell of it. */
 struct early {
@@ -46,6 +47,8 @@ struct workers {
     uint64_t bad_notifications;
     struct early early[EARLY_MAX]; /* ring */
     unsigned n_early;              /* ever */
+    int gone[GONE_MAX];            /* ring: workers that have ended, whose last messages may wait */
+    unsigned n_gone;               /* ever */
     bool synced;
     char runtime_directory[CONFIG_STRING_MAX + 1];
     struct worker_cgroups cgroups;
@@ -206,6 +209,14 @@ static void take_early(struct workers *workers, unsigned app, unsigned slot, int
     }
 }
 
+static bool is_gone(const struct workers *workers, int pid)
+{
+    for (size_t i = 0; i < GONE_MAX; i++)
+        if (workers->gone[i] == pid)
+            return true;
+    return false;
+}
+
 static void take_notification(struct workers *workers, int pid, const char *data, size_t length)
 {
     struct notify_message message;
@@ -216,6 +227,8 @@ static void take_notification(struct workers *workers, int pid, const char *data
         obey(workers, app, slot, &message);
     else if (good && is_start_under_way(workers))
         keep_early(workers, pid, &message);
+    else if (good && is_gone(workers, pid)) /* such as STOPPING=1 */
+        log_debug("notify socket: the last message of pid %d, which has ended, ignoring", pid);
     else if (workers->bad_notifications++ == 0)
         /* Said once and counted always: a worker must not be able to fill the journal through us.
          */
@@ -261,6 +274,7 @@ static void on_slot(struct workers *workers, unsigned app, const struct hold_mes
             .cause = prober_cause(workers->prober, app, message->slot, message->serial),
         };
 
+        workers->gone[workers->n_gone++ % GONE_MAX] = message->pid;
         workers->owner.on_worker_gone(app, message->slot, message->serial, take_fd,
                                       workers->owner.userdata);
         supervisor_on_dead(workers->supervisor, app, message->slot, message->serial,

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import socket
-import socket
 import time
 from pathlib import Path
 
@@ -311,6 +310,21 @@ def test_passes_a_socket_that_is_slow_to_close(node):
     n = node("linger")
     n.wait_event("worker-died", count=3)  # each has left one behind
     n.assert_others_untouched()
+
+
+def test_last_message_of_a_worker_that_is_gone(agentd):
+    """STOPPING=1 may be read after the holder has told of the end: that is nobody's mistake."""
+    daemon = agentd({"agent": {"core_silence": 30}})
+    for _ in range(5):
+        daemon.wait_ready(2)
+        core, worker = daemon.core_pid(), daemon.workers()[0]["pid"]
+        os.kill(core, signal.SIGSTOP)
+        os.kill(worker, signal.SIGTERM)
+        wait_until(lambda: worker not in [p.pid for p in daemon.family()], 10, "it is reaped")  # pylint: disable=cell-var-from-loop
+        os.kill(core, signal.SIGCONT)
+        wait_until(lambda: worker not in {w["pid"] for w in daemon.workers()}, 10, "the core knows")  # pylint: disable=cell-var-from-loop
+    assert daemon.core_pid() == core
+    assert "not from a worker's main process" not in daemon.log()
 
 
 def test_descriptors_on_the_notify_socket(agentd):
