@@ -18,10 +18,6 @@
 #define PRESSURE_BYTES 512u
 #define NETWORK_BYTES  (HOST_INTERFACES_MAX * 192u)
 
-/* Ticks that no host gathers between two samples: a counter that jumps by more has underflowed
- * (steal did so in guests that were moved to another host). */
-#define IMPLAUSIBLE_TICKS (UINT64_C(1) << 40)
-
 struct interface {
     struct procfs_interface last;
     bool seen; /* in the sample that is being taken */
@@ -139,17 +135,11 @@ static bool read_all(struct host_sampler *sampler, int fd)
     return length > 0;
 }
 
-static double elapsed_ticks(uint64_t earlier, uint64_t later)
-{
-    return later < earlier || later - earlier > IMPLAUSIBLE_TICKS ? 0.0
-                                                                  : (double) (later - earlier);
-}
-
 static void sample_cpu(struct host_sampler *sampler, struct host_sample *sample)
 {
     struct procfs_cpu now, last = sampler->cpu;
     bool known = sampler->cpu_known;
-    double busy, idle, steal, all;
+    struct procfs_cpu_elapsed elapsed;
 
     sampler->cpu_known = read_start(sampler, sampler->stat_fd, STAT_BYTES) &&
                          procfs_parse_stat(sampler->text, &now) == 0;
@@ -159,16 +149,11 @@ static void sample_cpu(struct host_sampler *sampler, struct host_sample *sample)
     if (!known)
         return;
 
-    busy = elapsed_ticks(last.user, now.user) + elapsed_ticks(last.nice, now.nice) +
-           elapsed_ticks(last.system, now.system) + elapsed_ticks(last.irq, now.irq) +
-           elapsed_ticks(last.softirq, now.softirq);
-    idle = elapsed_ticks(last.idle, now.idle) + elapsed_ticks(last.iowait, now.iowait);
-    steal = elapsed_ticks(last.steal, now.steal);
-    all = busy + idle + steal;
-    if (all <= 0)
+    elapsed = procfs_cpu_elapsed(&last, &now);
+    if (elapsed.all <= 0)
         return; /* called again within one tick */
-    sample->value[METRIC_CPU_UTILIZATION] = 100.0 * busy / all;
-    sample->value[METRIC_CPU_STEAL] = 100.0 * steal / all;
+    sample->value[METRIC_CPU_UTILIZATION] = 100.0 * elapsed.busy / elapsed.all;
+    sample->value[METRIC_CPU_STEAL] = 100.0 * elapsed.steal / elapsed.all;
 }
 
 /* Percent of |whole| that is not |rest|, within 0 and 100. */

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Ticks that no host gathers between two samples: a counter that jumps by more has underflowed
+ * (steal did so in guests that were moved to another host). */
+#define IMPLAUSIBLE_TICKS (UINT64_C(1) << 40)
+
 static const char *skip_blanks(const char *p)
 {
     while (*p == ' ' || *p == '\t')
@@ -94,6 +98,29 @@ int procfs_parse_stat(const char *text, struct procfs_cpu *ret)
         return -EBADMSG;
     *ret = cpu;
     return 0;
+}
+
+static double elapsed_ticks(uint64_t earlier, uint64_t later)
+{
+    return later < earlier || later - earlier > IMPLAUSIBLE_TICKS ? 0.0
+                                                                  : (double) (later - earlier);
+}
+
+struct procfs_cpu_elapsed procfs_cpu_elapsed(const struct procfs_cpu *earlier,
+                                             const struct procfs_cpu *later)
+{
+    struct procfs_cpu_elapsed elapsed = {
+        .busy = elapsed_ticks(earlier->user, later->user) +
+                elapsed_ticks(earlier->nice, later->nice) +
+                elapsed_ticks(earlier->system, later->system) +
+                elapsed_ticks(earlier->irq, later->irq) +
+                elapsed_ticks(earlier->softirq, later->softirq),
+        .steal = elapsed_ticks(earlier->steal, later->steal),
+    };
+
+    elapsed.all = elapsed.busy + elapsed.steal + elapsed_ticks(earlier->idle, later->idle) +
+                  elapsed_ticks(earlier->iowait, later->iowait);
+    return elapsed;
 }
 
 int procfs_parse_meminfo(const char *text, struct procfs_memory *ret)

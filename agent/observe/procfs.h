@@ -24,6 +24,13 @@ struct procfs_memory {
     uint64_t swap_free_bytes;
 };
 
+/* What the CPUs did between two readings, in clock ticks. */
+struct procfs_cpu_elapsed {
+    double busy;  /* user, nice, system, irq, softirq */
+    double steal; /* a hypervisor gave it to others */
+    double all;   /* with idle and iowait */
+};
+
 #define PROCFS_INTERFACE_MAX 15 /* IFNAMSIZ - 1 */
 
 struct procfs_interface {
@@ -49,6 +56,10 @@ struct procfs_process_memory {
 
 /* /proc/stat: its first line, all CPUs together. The rest of the text may be missing. */
 int procfs_parse_stat(const char *text, struct procfs_cpu *ret);
+
+/* A state whose counter went backwards (iowait and idle do) or leapt counts as nothing. */
+struct procfs_cpu_elapsed procfs_cpu_elapsed(const struct procfs_cpu *earlier,
+                                             const struct procfs_cpu *later);
 
 int procfs_parse_meminfo(const char *text, struct procfs_memory *ret);
 
