@@ -3,7 +3,7 @@
  * How much CPU agentd-stress takes, so that the whole host is as busy as its target. Pure: readings
  * and time come in, a share goes out.
  *
- * What others use is all that was busy less what this process used, which it knows exactly:
+ * What others use is all that was busy less what its threads used, which it knows exactly:
  * /proc/stat counts whole ticks, and over one interval it is off by several points. The mean of
  * that is the one thing estimated here. What is commanded is the target less the mean, so each
  * interval's error becomes a part of the next command: an integral that can't wind up, as it goes
@@ -19,7 +19,7 @@ struct controller_reading {
     uint64_t now_us;
     double busy_us;  /* of all CPUs: user, nice, system, irq, softirq */
     double total_us; /* of all CPUs: with idle, iowait and steal */
-    double own_us;   /* CPU time of this process, exact */
+    double own_us;   /* CPU time of the threads that obey, exact */
     unsigned cpus;   /* online in the host */
     unsigned threads;
 };
