@@ -34,7 +34,7 @@ static bool thread_wants(struct stress_host *host, unsigned cpu)
 {
     if (cpu >= host->threads)
         return false;
-    while (host->now_us >= host->cpu[cpu].period_at_us) {
+    while ((double) host->now_us >= host->cpu[cpu].period_at_us) {
         host->cpu[cpu].period_at_us += period_us(host);
         host->cpu[cpu].budget_us =
             fmin(host->cpu[cpu].budget_us + host->duty * period_us(host), period_us(host));
