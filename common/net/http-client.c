@@ -52,11 +52,11 @@ struct http_client {
     sd_event_source *timer;
 };
 
-static void client_act(struct http_client *client, curl_socket_t fd, int events);
+static bool client_act(struct http_client *client, curl_socket_t fd, int events);
 
 /* --- sockets and the timer -------------------------------------------------------------------- */
 
-static void client_on_socket(int fd, uint32_t revents, void *userdata)
+static bool client_on_socket(int fd, uint32_t revents, void *userdata)
 {
     int events = 0;
 
@@ -66,7 +66,7 @@ static void client_on_socket(int fd, uint32_t revents, void *userdata)
         events |= CURL_CSELECT_OUT;
     if (revents & (EPOLLERR | EPOLLHUP))
         events |= CURL_CSELECT_ERR;
-    client_act(userdata, fd, events);
+    return client_act(userdata, fd, events);
 }
 
 /* CURLMOPT_SOCKETFUNCTION. A failure told to libcurl would end every call; the one that isn't
@@ -194,7 +194,8 @@ static void destroy_client(struct http_client *client)
     free(client);
 }
 
-static void client_act(struct http_client *client, curl_socket_t fd, int events)
+/* Whether the client is still there afterwards. */
+static bool client_act(struct http_client *client, curl_socket_t fd, int events)
 {
     int running;
 
@@ -202,8 +203,10 @@ static void client_act(struct http_client *client, curl_socket_t fd, int events)
     client->curl.multi_socket_action(client->multi, fd, events, &running);
     deliver_ended(client);
     client->acting = false;
-    if (client->freeing)
-        destroy_client(client);
+    if (!client->freeing)
+        return true;
+    destroy_client(client);
+    return false;
 }
 
 /* --- the client ------------------------------------------------------------------------------- */

@@ -6,19 +6,28 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-/* Events of epoll on a watched socket. May close it, or undo the whole. */
-typedef void (*http_sockets_ready)(int fd, uint32_t events, void *userdata);
+/* Events of epoll on a watched socket. May close it, or undo the whole: then it returns false. */
+typedef bool (*http_sockets_ready)(int fd, uint32_t events, void *userdata);
 
 struct http_socket;
 
+/*
+ * They have an epoll of their own, which is one source of the loop: sd-event asks epoll before each
+ * single event that it hands on, and with hundreds of sockets ready that costs more than all else.
+ */
 struct http_sockets {
     sd_event *event; /* borrowed */
     http_sockets_ready ready;
     void *userdata;
-    struct http_socket *first;
+    int epoll_fd; /* -1 until something is watched */
+    sd_event_source *source;
+    uint32_t serial;            /* of the socket that was added last */
+    struct http_socket **by_fd; /* NULL: none of that number */
+    size_t n_by_fd;
 };
 
 void http_sockets_init(struct http_sockets *sockets, sd_event *event, http_sockets_ready ready,
