@@ -20,7 +20,8 @@
  * a node talks to a service or two and to IMDS. */
 #define KEPT_CONNECTIONS_MAX 4L
 
-#define TIMER_ACCURACY_US USEC_PER_MSEC
+/* The finest: each call begins with a timer for "at once", which may not wait for company. */
+#define TIMER_ACCURACY_US 1u
 
 /* CURLMOPT_QUICK_EXIT of 8.20, whose threads that look names up are the multi handle's: its end is
  * not to wait for them. Older ones don't know it and refuse it. */
@@ -40,9 +41,10 @@ struct http_client {
     char *user_agent;
     struct http_sockets sockets;
     struct http_client_call *calls;
-    unsigned n_calls;
-    bool acting;  /* client_act() is on the stack */
-    bool freeing; /* http_client_free() was called */
+    unsigned n_calls, calls_max;
+    long kept_max; /* connections */
+    bool acting;   /* client_act() is on the stack */
+    bool freeing;  /* http_client_free() was called */
 
     /* From here on: since the first request. */
     int load_error; /* remembered, so that it is tried and logged once */
@@ -218,6 +220,8 @@ int http_client_new(struct http_client **ret, sd_event *event, const char *user_
     if (!client)
         return -ENOMEM;
     client->event = sd_event_ref(event);
+    client->calls_max = HTTP_CLIENT_CALLS_MAX;
+    client->kept_max = KEPT_CONNECTIONS_MAX;
     http_sockets_init(&client->sockets, event, client_on_socket, client);
     client->user_agent = strdup(user_agent);
     if (!client->user_agent) {
@@ -226,6 +230,12 @@ int http_client_new(struct http_client **ret, sd_event *event, const char *user_
     }
     *ret = client;
     return 0;
+}
+
+void http_client_set_calls(struct http_client *client, unsigned calls_max)
+{
+    client->calls_max = MIN(calls_max, HTTP_CLIENT_CALLS_LIMIT);
+    client->kept_max = (long) client->calls_max;
 }
 
 static int make_multi(struct http_client *client)
@@ -239,7 +249,7 @@ static int make_multi(struct http_client *client)
     curl->multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
     curl->multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
     curl->multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    curl->multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS_MAX);
+    curl->multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, client->kept_max);
     curl->multi_setopt(client->multi, CURLMOPT_PIPELINING, (long) CURLPIPE_NOTHING);
     curl->multi_setopt(client->multi, OPTION_QUICK_EXIT, 1L);
     return 0;
@@ -291,7 +301,7 @@ int http_client_start(struct http_client *client, const struct http_client_reque
 
     if (client->freeing)
         return -ECANCELED;
-    if (client->n_calls >= HTTP_CLIENT_CALLS_MAX)
+    if (client->n_calls >= client->calls_max)
         return -EBUSY;
     r = make_ready(client);
     if (r < 0)

@@ -21,7 +21,8 @@
 #include <systemd/sd-event.h>
 
 #define HTTP_CLIENT_HEADERS_MAX 32u
-#define HTTP_CLIENT_CALLS_MAX   256u /* at a time */
+#define HTTP_CLIENT_CALLS_MAX   256u  /* at a time, unless set otherwise */
+#define HTTP_CLIENT_CALLS_LIMIT 1024u /* that can be set */
 /* Of the answer's head, all lines together: more fails the call with -EMSGSIZE. */
 #define HTTP_CLIENT_HEAD_LIMIT_BYTES (64u * 1024)
 
@@ -37,6 +38,8 @@ struct http_client_request {    /* all borrowed for http_client_start() only: it
     uint64_t timeout_us;         /* of all of it; 0 is refused with -EINVAL */
     uint64_t connect_timeout_us; /* of name look-up, connection and TLS; 0: as the whole */
     size_t response_limit_bytes; /* of the body: more fails the call with -EMSGSIZE */
+    bool cut_body;               /* more doesn't fail it: the rest is read and dropped */
+    bool own_connection;         /* opened for it, closed behind it */
     bool no_proxy;               /* whatever the environment says (IMDS) */
 };
 
@@ -55,6 +58,7 @@ struct http_client_response { /* borrowed from the client, for the callback only
     unsigned status;  /* 0: no status line came; may be set besides an error (-EBADMSG) */
     const char *body; /* never NULL; NUL behind its end; besides an error what had come of it */
     size_t body_length;
+    uint64_t body_received;              /* with what |cut_body| dropped */
     const struct http_client_call *call; /* for http_client_header() */
 };
 
@@ -63,6 +67,11 @@ typedef void (*http_client_done)(const struct http_client_response *response, vo
 
 /* Loads nothing yet; certificates are chosen when it does. |user_agent| is copied. */
 int http_client_new(struct http_client **ret, sd_event *event, const char *user_agent);
+/*
+ * For who makes many calls to one server: as many under way (HTTP_CLIENT_CALLS_LIMIT at most), and
+ * a connection kept for each. To be called before the first one.
+ */
+void http_client_set_calls(struct http_client *client, unsigned calls_max);
 /* Ends calls under way: their callbacks come with -ECANCELED before it returns. Within them nothing
  * can be started any more (-ECANCELED). */
 struct http_client *http_client_free(struct http_client *client);
@@ -70,7 +79,7 @@ DEFINE_CLEANUP(struct http_client *, http_client_free)
 
 /*
  * Starts a request. The callback comes exactly once, from the loop, never from in here. Returns 0,
- * -EINVAL, -EBUSY past HTTP_CLIENT_CALLS_MAX, -ENOMEM, -ELIBACC where libcurl can't be loaded: then
+ * -EINVAL, -EBUSY past the calls at a time, -ENOMEM, -ELIBACC where libcurl can't be loaded: then
  * there is no callback. |ret_call| (may be NULL) is valid until the callback.
  */
 int http_client_start(struct http_client *client, const struct http_client_request *request,

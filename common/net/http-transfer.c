@@ -120,6 +120,13 @@ static int add_headers(struct http_transfer *t, const struct http_client_request
         if (r < 0)
             return r;
     }
+    /* So the server closes first, and the port that waits for stray packets (TIME_WAIT) is its. */
+    if (request->own_connection && !has_header(request, "Connection")) {
+        int r = add_header(t, "Connection: close");
+
+        if (r < 0)
+            return r;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(UNASKED); i++) {
         char none[32];
         int r;
@@ -192,8 +199,13 @@ static size_t break_off(struct http_transfer *t, int error)
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
     struct http_transfer *t = userdata;
-    int r = buffer_append(&t->body, data, size * n);
+    size_t length = size * n;
+    int r;
 
+    t->body_received += length;
+    if (t->cut_body)
+        length = MIN(length, t->body.limit - t->body.length);
+    r = buffer_append(&t->body, data, length);
     return r < 0 ? break_off(t, r) : size * n;
 }
 
@@ -215,10 +227,11 @@ static size_t on_head_line(char *line, size_t size, size_t n, void *userdata)
             code = t->curl->easy_setopt(t->easy, (option), (value));                               \
     } while (0)
 
-/* Up, so that no deadline becomes none (0). */
+/* Up, so that no deadline becomes none (0), and one more: where a second begins in between, libcurl
+ * finds up to a millisecond too much to have passed (Curl_timediff). */
 static long milliseconds(uint64_t us)
 {
-    uint64_t ms = us / 1000 + (us % 1000 > 0);
+    uint64_t ms = us / 1000 + (us % 1000 > 0) + 1;
 
     return (long) MIN(ms, (uint64_t) TIMEOUT_MAX_MS);
 }
@@ -252,6 +265,8 @@ static CURLcode set_connection(struct http_transfer *t, const struct http_transf
     SET(CURLOPT_TIMEOUT_MS, milliseconds(request->timeout_us));
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(connect_us > 0 ? connect_us : request->timeout_us));
     SET(CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
+    SET(CURLOPT_FRESH_CONNECT, request->own_connection ? 1L : 0L);
+    SET(CURLOPT_FORBID_REUSE, request->own_connection ? 1L : 0L);
     /* Else ending a call waits for the thread that looks its name up, for as long as that takes. */
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
@@ -302,7 +317,11 @@ int http_transfer_init(struct http_transfer *ret, const struct http_transfer_opt
     CURLcode code;
     int r;
 
-    *t = (struct http_transfer){.curl = options->curl, .sockets = options->sockets};
+    *t = (struct http_transfer){
+        .curl = options->curl,
+        .sockets = options->sockets,
+        .cut_body = request->cut_body,
+    };
     http_answer_init(&t->answer, HTTP_CLIENT_HEAD_LIMIT_BYTES);
     buffer_init(&t->body, request->response_limit_bytes);
     if (!request_is_sound(request))
@@ -433,4 +452,5 @@ void http_transfer_result(struct http_transfer *t, CURLcode code, struct http_cl
     ret->status = t->answer.status >= 200 ? t->answer.status : 0;
     ret->body = t->body.data ? t->body.data : "";
     ret->body_length = t->body.length;
+    ret->body_received = t->body_received;
 }

@@ -27,6 +27,8 @@ struct http_transfer {
     char *request_body;
     struct http_answer answer; /* its head */
     struct buffer body;
+    uint64_t body_received;
+    bool cut_body;
     bool opened; /* a connection of its own, not a kept one */
     bool stale;  /* the kept one was closed before the request was sent */
     bool began;  /* libcurl was about to send the request */

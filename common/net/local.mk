@@ -41,6 +41,7 @@ net_tests = \
 	tests/unit/test-http-client \
 	tests/unit/test-http-client-calls \
 	tests/unit/test-http-client-faults \
+	tests/unit/test-http-client-load \
 	tests/unit/test-http-client-tls \
 	tests/unit/test-http-environment \
 	tests/unit/test-http-server \
@@ -69,6 +70,10 @@ tests_unit_test_http_client_faults_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_client_faults_LDADD = $(net_test_ldadd)
 # Its getaddrinfo is to be libcurl's too.
 tests_unit_test_http_client_faults_LDFLAGS = $(AM_LDFLAGS) -rdynamic
+tests_unit_test_http_client_load_SOURCES = tests/unit/test-http-client-load.c tests/unit/http-peer.c \
+	tests/unit/http-harness.c
+tests_unit_test_http_client_load_CPPFLAGS = $(net_test_cppflags)
+tests_unit_test_http_client_load_LDADD = $(net_test_ldadd)
 tests_unit_test_http_client_tls_SOURCES = tests/unit/test-http-client-tls.c tests/unit/http-peer.c
 tests_unit_test_http_client_tls_CPPFLAGS = $(net_test_cppflags)
 tests_unit_test_http_client_tls_LDADD = $(net_test_ldadd)
