@@ -5,11 +5,15 @@ ctl_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
 ctl_libctl_a_SOURCES = \
 	ctl/arguments.c ctl/arguments.h \
 	ctl/display.c ctl/display.h \
+	ctl/failure.c ctl/failure.h \
 	ctl/fields.c ctl/fields.h \
 	ctl/humanize.c ctl/humanize.h \
+	ctl/instances.c ctl/instances.h \
+	ctl/live.c ctl/live.h \
 	ctl/log-file.c ctl/log-file.h \
 	ctl/reference-bash.c ctl/reference-man.c ctl/reference.c ctl/reference.h \
-	ctl/table.c ctl/table.h
+	ctl/table.c ctl/table.h \
+	ctl/url.c ctl/url.h
 
 bin_PROGRAMS += agentctl
 agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS)
@@ -60,8 +64,10 @@ ctl_tests = \
 	tests/unit/test-arguments \
 	tests/unit/test-display \
 	tests/unit/test-humanize \
+	tests/unit/test-instances \
 	tests/unit/test-log-file \
 	tests/unit/test-table \
+	tests/unit/test-url \
 	tests/unit/test-verbs
 check_PROGRAMS += $(ctl_tests)
 TESTS += tests/unit/test-verb-references.sh
@@ -78,6 +84,10 @@ tests_unit_test_log_file_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_log_file_LDADD = $(ctl_test_ldadd)
 tests_unit_test_table_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_table_LDADD = $(ctl_test_ldadd)
+tests_unit_test_instances_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_instances_LDADD = $(ctl_test_ldadd)
+tests_unit_test_url_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_url_LDADD = $(ctl_test_ldadd)
 tests_unit_test_verbs_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_verbs_LDADD = $(ctl_test_ldadd)
 endif
