@@ -7,7 +7,7 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics cost events logs config restart reload scale drain undrain upgrade version help" ;;
+        "") echo "status health metrics cost events logs config restart reload scale drain undrain upgrade load version help" ;;
         config) echo "check show" ;;
     esac
 }
@@ -30,6 +30,7 @@ _agentctl_options()
         "drain") echo "--socket --json --no-color --help --wait --timeout" ;;
         "undrain") echo "--socket --json --no-color --help --wait --timeout" ;;
         "upgrade") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "load") echo "--socket --json --no-color --help --rate --connections --new-connections --data --for" ;;
         "version") echo "--socket --json --no-color --help" ;;
         "help") echo "--socket --json --no-color --help --completion --man" ;;
         *) echo "--socket --json --no-color --help" ;;
@@ -47,6 +48,10 @@ _agentctl_value()
         --config-dir) echo directory ;;
         --app) echo target ;;
         --timeout) echo other ;;
+        --rate) echo other ;;
+        --connections) echo other ;;
+        --data) echo other ;;
+        --for) echo other ;;
     esac
 }
 
@@ -57,6 +62,7 @@ _agentctl_argument()
         "logs") echo target ;;
         "restart") echo target ;;
         "scale") echo target ;;
+        "load") echo other ;;
         "help") echo verb ;;
     esac
 }

@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/macro.h"
 #include "common/base/text.h"
+#include "ctl/url.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -180,6 +181,8 @@ static int reject_verb(const char *const words[], unsigned n_words, char *error)
 static int check_value(const char *subject, enum verb_value kind, const char *text, char *error)
 {
     struct target target;
+    const char *fault;
+    struct url url;
     uint64_t number;
 
     switch (kind) {
@@ -205,7 +208,12 @@ static int check_value(const char *subject, enum verb_value kind, const char *te
         if (!*text)
             return reject(error, "%s: a path is wanted, not an empty word", subject);
         break;
+    case VERB_VALUE_URL:
+        if (url_read(text, "/", &url, &fault) < 0)
+            return reject(error, "%s '%.80s': %s", subject, text, fault);
+        break;
     case VERB_VALUE_VERB:
+    case VERB_VALUE_TEXT:
     case VERB_VALUE_NONE:
         break;
     }

@@ -10,17 +10,21 @@ ctl_libctl_a_SOURCES = \
 	ctl/humanize.c ctl/humanize.h \
 	ctl/instances.c ctl/instances.h \
 	ctl/live.c ctl/live.h \
+	ctl/load-pace.c ctl/load-pace.h \
+	ctl/load-report.c ctl/load-report.h \
+	ctl/load-tally.c ctl/load-tally.h \
 	ctl/log-file.c ctl/log-file.h \
 	ctl/reference-bash.c ctl/reference-man.c ctl/reference.c ctl/reference.h \
 	ctl/table.c ctl/table.h \
 	ctl/url.c ctl/url.h
 
 bin_PROGRAMS += agentctl
-agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS)
-agentctl_LDADD = ctl/libctl.a $(SCHEMA_LIBS) $(CURL_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
+agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS) $(SYSTEMD_CFLAGS)
+agentctl_LDADD = ctl/libctl.a common/libnet.a $(SCHEMA_LIBS) $(CURL_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
 agentctl_SOURCES = \
 	ctl/client.c ctl/client.h \
 	ctl/config-files.c ctl/config-files.h \
+	ctl/load-run.c ctl/load-run.h \
 	ctl/main.c \
 	ctl/session.c ctl/session.h \
 	ctl/verb-config-check.c \
@@ -29,6 +33,7 @@ agentctl_SOURCES = \
 	ctl/verb-events.c \
 	ctl/verb-health.c \
 	ctl/verb-help.c \
+	ctl/verb-load.c \
 	ctl/verb-logs.c \
 	ctl/verb-metrics.c \
 	ctl/verb-reload.c \
@@ -65,6 +70,8 @@ ctl_tests = \
 	tests/unit/test-display \
 	tests/unit/test-humanize \
 	tests/unit/test-instances \
+	tests/unit/test-load-pace \
+	tests/unit/test-load-report \
 	tests/unit/test-log-file \
 	tests/unit/test-table \
 	tests/unit/test-url \
@@ -86,6 +93,10 @@ tests_unit_test_table_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_table_LDADD = $(ctl_test_ldadd)
 tests_unit_test_instances_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_instances_LDADD = $(ctl_test_ldadd)
+tests_unit_test_load_pace_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_load_pace_LDADD = $(ctl_test_ldadd)
+tests_unit_test_load_report_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_load_report_LDADD = $(ctl_test_ldadd)
 tests_unit_test_url_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_url_LDADD = $(ctl_test_ldadd)
 tests_unit_test_verbs_CPPFLAGS = $(ctl_test_cppflags)

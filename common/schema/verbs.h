@@ -22,6 +22,8 @@ enum verb_value {
     VERB_VALUE_NUMBER,   /* a whole number */
     VERB_VALUE_TARGET,   /* APP or APP.SLOT */
     VERB_VALUE_VERB,
+    VERB_VALUE_URL,
+    VERB_VALUE_TEXT, /* any */
 };
 
 /* OPTION(identifier, letter or 0, name, value's name or NULL, value, help) */
@@ -59,6 +61,20 @@ enum verb_value {
            "Implies --wait. Default: 60s.")                                                        \
     OPTION(DRY_RUN, 0, "dry-run", NULL, VERB_VALUE_NONE,                                           \
            "Print the bodies of PutMetricData that the last full window makes, and send nothing.") \
+    OPTION(RATE, 0, "rate", "N", VERB_VALUE_NUMBER,                                                \
+           "Send N requests a second, each at its own moment, however long the answers take. "     \
+           "1 to 10000. Default: 50, unless --connections is given.")                              \
+    OPTION(CONNECTIONS, 0, "connections", "N", VERB_VALUE_NUMBER,                                  \
+           "Keep N connections busy: on each the next request follows the answer. "                \
+           "With --rate: use N at most, 1000 if it isn't given. 1 to 1000.")                       \
+    OPTION(NEW_CONNECTIONS, 0, "new-connections", NULL, VERB_VALUE_NONE,                           \
+           "Send each request on a connection of its own, so that a load balancer that spreads "   \
+           "connections spreads the requests.")                                                    \
+    OPTION(DATA, 0, "data", "TEXT", VERB_VALUE_TEXT,                                               \
+           "POST this as a form (message=hello) instead of a GET. Up to 64 KiB.")                  \
+    OPTION(FOR, 0, "for", "DURATION", VERB_VALUE_DURATION,                                         \
+           "End after so long. For load 1s to 1h, default 30s; for watch 1s to 24h, default: "     \
+           "until interrupted.")                                                                   \
     OPTION(COMPLETION, 0, "completion", NULL, VERB_VALUE_NONE,                                     \
            "Print the completion script for bash.")                                                \
     OPTION(MAN, 0, "man", NULL, VERB_VALUE_NONE,                                                   \
@@ -183,6 +199,22 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "If the check fails, nothing changes, the reason is printed and the exit code is 1. "     \
          "Workers serve on untouched; agentctl reload rolls them onto the apps' new programs. "    \
          "With --wait it returns when the new agentd answers.")                                    \
+    VERB(LOAD, load, "load", "URL", 1, 1, VERB_VALUE_URL,                                          \
+         VERB_BIT(RATE) | VERB_BIT(CONNECTIONS) | VERB_BIT(NEW_CONNECTIONS) | VERB_BIT(DATA) |     \
+             VERB_BIT(FOR),                                                                        \
+         VERB_CODES_LOCAL | VERB_CODE(UNREACHABLE),                                                \
+         "send requests to an address and say how they fare",                                      \
+         "Load only what is yours, or what you were asked to load. "                               \
+         "Needs no agentd. "                                                                       \
+         "With --rate the latency counts from the moment at which a request was meant to be "      \
+         "sent, also if it had to wait for a connection; one that waits for 5 seconds is not "     \
+         "sent, and counted. "                                                                     \
+         "Redirects are not followed, proxies not used. "                                          \
+         "Each second a line on standard error shows the requests, failures and latencies; at "    \
+         "the end comes the summary. "                                                             \
+         "Ctrl-C ends the sending and waits for the answers, a second one doesn't wait. "          \
+         "Exits with 0 if every request was answered with a status below 400, with 1 if not, and " \
+         "with 4 if none was answered at all.")                                                    \
     VERB(VERSION, version, "version", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_LOCAL,              \
          "show the versions of agentctl and of the running agentd",                                \
          "Exits with 0 also when agentd is not reachable, and says so.")                           \
