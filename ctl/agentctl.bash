@@ -7,7 +7,7 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics cost events logs config restart reload scale drain undrain upgrade load version help" ;;
+        "") echo "status health metrics cost events logs config restart reload scale drain undrain upgrade load watch version help" ;;
         config) echo "check show" ;;
     esac
 }
@@ -31,6 +31,7 @@ _agentctl_options()
         "undrain") echo "--socket --json --no-color --help --wait --timeout" ;;
         "upgrade") echo "--socket --json --no-color --help --wait --timeout" ;;
         "load") echo "--socket --json --no-color --help --rate --connections --new-connections --data --for" ;;
+        "watch") echo "--socket --json --no-color --help --for --interval" ;;
         "version") echo "--socket --json --no-color --help" ;;
         "help") echo "--socket --json --no-color --help --completion --man" ;;
         *) echo "--socket --json --no-color --help" ;;
@@ -52,6 +53,7 @@ _agentctl_value()
         --connections) echo other ;;
         --data) echo other ;;
         --for) echo other ;;
+        --interval) echo other ;;
     esac
 }
 
@@ -63,6 +65,7 @@ _agentctl_argument()
         "restart") echo target ;;
         "scale") echo target ;;
         "load") echo other ;;
+        "watch") echo other ;;
         "help") echo verb ;;
     esac
 }

@@ -16,7 +16,8 @@ ctl_libctl_a_SOURCES = \
 	ctl/log-file.c ctl/log-file.h \
 	ctl/reference-bash.c ctl/reference-man.c ctl/reference.c ctl/reference.h \
 	ctl/table.c ctl/table.h \
-	ctl/url.c ctl/url.h
+	ctl/url.c ctl/url.h \
+	ctl/watch-report.c ctl/watch-report.h
 
 bin_PROGRAMS += agentctl
 agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS) $(SYSTEMD_CFLAGS)
@@ -43,7 +44,9 @@ agentctl_SOURCES = \
 	ctl/progress.c ctl/progress.h \
 	ctl/verb-status.c \
 	ctl/verb-upgrade.c \
-	ctl/verb-version.c
+	ctl/verb-version.c \
+	ctl/verb-watch.c \
+	ctl/watch-run.c ctl/watch-run.h
 
 dist_bashcompletion_DATA = ctl/agentctl.bash
 
@@ -75,7 +78,8 @@ ctl_tests = \
 	tests/unit/test-log-file \
 	tests/unit/test-table \
 	tests/unit/test-url \
-	tests/unit/test-verbs
+	tests/unit/test-verbs \
+	tests/unit/test-watch-report
 check_PROGRAMS += $(ctl_tests)
 TESTS += tests/unit/test-verb-references.sh
 
@@ -99,6 +103,8 @@ tests_unit_test_load_report_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_load_report_LDADD = $(ctl_test_ldadd)
 tests_unit_test_url_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_url_LDADD = $(ctl_test_ldadd)
+tests_unit_test_watch_report_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_watch_report_LDADD = $(ctl_test_ldadd)
 tests_unit_test_verbs_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_verbs_LDADD = $(ctl_test_ldadd)
 endif

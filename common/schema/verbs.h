@@ -75,6 +75,8 @@ enum verb_value {
     OPTION(FOR, 0, "for", "DURATION", VERB_VALUE_DURATION,                                         \
            "End after so long. For load 1s to 1h, default 30s; for watch 1s to 24h, default: "     \
            "until interrupted.")                                                                   \
+    OPTION(INTERVAL, 0, "interval", "DURATION", VERB_VALUE_DURATION,                               \
+           "Time between two polls, 100ms to 60s. Default: 1s.")                                   \
     OPTION(COMPLETION, 0, "completion", NULL, VERB_VALUE_NONE,                                     \
            "Print the completion script for bash.")                                                \
     OPTION(MAN, 0, "man", NULL, VERB_VALUE_NONE,                                                   \
@@ -215,6 +217,19 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "Ctrl-C ends the sending and waits for the answers, a second one doesn't wait. "          \
          "Exits with 0 if every request was answered with a status below 400, with 1 if not, and " \
          "with 4 if none was answered at all.")                                                    \
+    VERB(WATCH, watch, "watch", "URL", 1, 1, VERB_VALUE_URL, VERB_BIT(INTERVAL) | VERB_BIT(FOR),   \
+         VERB_CODES_LOCAL | VERB_CODE(UNREACHABLE), "show which instances answer at an address",   \
+         "Needs no agentd. "                                                                       \
+         "Asks for /health, or the path in the URL, again and again, each time on a new "          \
+         "connection, and shows each instance with its answers, the newest one's age, status and " \
+         "latency. "                                                                               \
+         "An instance is told by \"instanceId\" in a JSON answer or by the header X-Instance-Id "  \
+         "or "                                                                                     \
+         "X-Served-By. "                                                                           \
+         "One that hasn't answered for a while is marked silent. "                                 \
+         "Where standard output is no terminal it prints a line a poll and the table at the end, " \
+         "with --json an object a poll. "                                                          \
+         "Exits with 4 if no poll was answered.")                                                  \
     VERB(VERSION, version, "version", "", 0, 0, VERB_VALUE_NONE, 0, VERB_CODES_LOCAL,              \
          "show the versions of agentctl and of the running agentd",                                \
          "Exits with 0 also when agentd is not reachable, and says so.")                           \
