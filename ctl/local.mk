@@ -65,7 +65,8 @@ update-verbs: agentctl
 TESTS += tests/unit/test-verb-references.sh
 EXTRA_DIST += tests/unit/test-verb-references.sh tests/integration/test_agentctl.py \
 	tests/integration/test_agentctl_daemon.py tests/integration/test_agentctl_trouble.py tests/integration/support/agentctl.py \
-	tests/integration/support/fake_control.py
+	tests/integration/support/fake_control.py \
+	tests/integration/support/screen.py tests/integration/test_load_watch.py
 
 if HAVE_CMOCKA
 ctl_tests = \
