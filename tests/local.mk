@@ -8,7 +8,7 @@ EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 	tests/integration/support/holder.py tests/integration/support/holder_fixtures.py \
 	tests/integration/test_hold_core.py tests/integration/test_hold_start.py tests/integration/test_hold_traced.py \
 	tests/integration/test_hold_systemd.py tests/integration/test_hold_workers.py \
-	tests/integration/support/libconfig.py tests/integration/support/load_generator.py \
+	tests/integration/support/kills.py tests/integration/support/libconfig.py tests/integration/support/load_generator.py \
 	tests/integration/support/processes.py \
 	tests/integration/test_bad_config.py tests/integration/test_bad_workers.py tests/integration/test_control_permissions.py tests/integration/test_disk_full.py tests/integration/test_http_abuse.py
 EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests/system/guest/agentd-tests.service \

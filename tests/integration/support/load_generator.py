@@ -32,10 +32,28 @@ class Record:
     status: int = 0
     error: Optional[str] = None
     reused: bool = False  # sent on a connection that had carried a request before
+    opened_at_s: float = 0.0  # when that connection's opening began
+    local_port: int = 0  # of that connection; 0: it was never open
 
 
 class ProtocolError(Exception):
     """The server's answer is no HTTP."""
+
+
+class Connection:
+    """An open connection, and who it is on this side."""
+
+    def __init__(self, reader, writer, opened_at_s):
+        self.reader, self.writer, self.opened_at_s = reader, writer, opened_at_s
+        self.local_port = writer.get_extra_info("sockname")[1]
+
+    @classmethod
+    async def open(cls, host, port):
+        opened_at_s = time.monotonic()
+        return cls(*await asyncio.open_connection(host, port, limit=HEAD_LIMIT), opened_at_s)
+
+    def close(self):
+        self.writer.close()
 
 
 async def read_answer(reader):
@@ -224,18 +242,18 @@ class Load:
 
     async def _exchange(self, record, connection):
         """Sends and reads one; returns the connection if it may carry another."""
-        opened = connection or await asyncio.open_connection(self.host, self.port, limit=HEAD_LIMIT)
+        opened = connection or await Connection.open(self.host, self.port)
+        record.opened_at_s, record.local_port = opened.opened_at_s, opened.local_port
         try:
-            reader, writer = opened
             method, path, body = self.make_request(record.id)
             head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nX-Request-Id: {record.id}\r\n"
             if record.kind == "new":
                 head += "Connection: close\r\n"
             if body:
                 head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n"
-            writer.write(head.encode() + b"\r\n" + body)
-            await writer.drain()
-            record.status, keep = await read_answer(reader)
+            opened.writer.write(head.encode() + b"\r\n" + body)
+            await opened.writer.drain()
+            record.status, keep = await read_answer(opened.reader)
             if record.status not in self.expected:
                 record.error = f"status {record.status}"
         except BaseException:
@@ -249,4 +267,4 @@ class Load:
     @staticmethod
     def _close(connection):
         if connection:
-            connection[1].close()
+            connection.close()
