@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += bench/README.md bench/agent bench/load bench/restart bench/sink.py
+EXTRA_DIST += bench/README.md bench/agent bench/load bench/restart bench/sink.py bench/tidy.py
 EXTRA_DIST += bench/board bench/flask-board/app.py bench/flask-board/requirements.txt
 EXTRA_DIST += bench/stress
