@@ -5,7 +5,7 @@ tests_tools_bad_worker_SOURCES = tests/tools/bad-worker.c
 
 EXTRA_DIST += tests/integration/conftest.py tests/integration/pytest.ini \
 	tests/integration/support/__init__.py tests/integration/support/daemon.py \
-	tests/integration/support/holder.py tests/integration/support/holder_fixtures.py \
+	tests/integration/support/growth.py tests/integration/support/holder.py tests/integration/support/holder_fixtures.py \
 	tests/integration/test_hold_core.py tests/integration/test_hold_start.py tests/integration/test_hold_traced.py \
 	tests/integration/test_hold_systemd.py tests/integration/test_hold_workers.py \
 	tests/integration/support/kills.py tests/integration/support/libconfig.py tests/integration/support/load_generator.py \
@@ -22,12 +22,15 @@ EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/go-peers.sh scri
 	tests/checks/check-spdx
 
 # The fuzz targets alone: the rest is not needed to run them.
-.PHONY: fuzz-targets soak
+.PHONY: fuzz-targets soak soak-mixed
 fuzz-targets: $(filter tests/fuzz/%,$(noinst_PROGRAMS))
 
-# The integration storms with their full counts: hours, not minutes.
+# The integration storms with their full counts, and an hour of mixed events: hours, not minutes. The hour is
+# SOAK_SECONDS long if that is given; soak-mixed is the mixed events alone.
 soak:
-	AGENTD_SOAK=1 $(srcdir)/run-tests.sh integration
+	AGENTD_SOAK=1 AGENTD_SOAK_SECONDS=$(SOAK_SECONDS) $(srcdir)/run-tests.sh integration
+soak-mixed:
+	AGENTD_SOAK=1 AGENTD_SOAK_SECONDS=$(SOAK_SECONDS) PYTEST_ADDOPTS="-k test_soak" $(srcdir)/run-tests.sh integration
 
 # Workers and peers of the integration tests.
 noinst_PROGRAMS += tests/tools/delay-worker
@@ -36,7 +39,7 @@ tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_delay_worker_LDADD = $(NET_LIBS)
 EXTRA_DIST += tests/integration/test_bench_tidy.py tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_foreign_apps.py tests/integration/test_reload.py tests/integration/test_numbers.py \
 	tests/integration/test_probes.py tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
-	tests/integration/test_storms.py tests/integration/test_terminal.py
+	tests/integration/test_soak.py tests/integration/test_storms.py tests/integration/test_terminal.py
 # CloudWatch's stand-in, and what is published to it.
 EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/aws_signature.py \
 	tests/integration/support/certificates.py tests/integration/support/cloudwatch_limits.py \
