@@ -14,6 +14,7 @@
 #include "common/schema/config-source.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -76,6 +77,7 @@ static void end_reload(struct agent *agent, const char *error, struct json_objec
     agent->reloading = false;
     ledger_set_reload_apps(agent->ledger, next);
     control_reload_done(agent->control, error, take_answer);
+    malloc_trim(0); /* reading and comparing left garbage all over the heap, as in the holder */
     if (next)
         begin_reload(agent, next);
 }
