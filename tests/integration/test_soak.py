@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,10 @@ class Soak:
     def __init__(self, daemon, config):
         self.daemon, self.config = daemon, config
         self.begun_s = time.monotonic()
-        self.rows, self.kills, self.counts, self.deck = [], [], {}, []
+        self.rows, self.kills, self.counts, self.deck = [], [], Counter(), []
         self.flow = None
         self.answered = self.in_flight = self.sent = 0
-        self.losses = []
+        self.requests = Counter()
         logs = os.environ.get("AGENTD_LOGS")
         self.report_path = Path(logs) / "soak.txt" if logs else None
         if self.report_path:
@@ -139,11 +140,12 @@ class Soak:
         """No more than four deaths of a slot in a minute, or it is a crash loop and waits for long."""
         recent = [kill for kill in self.kills if time.monotonic() - kill.at_s < 70]
         if len(recent) >= 4:
-            return
+            return False
         pid = self.one_ready()["pid"]
         self.kills.append(kill_worker(pid, self.daemon.port))
         wait_until(lambda: pid not in self.daemon.worker_pids(), 20, "it is gone")
         self.daemon.wait_ready(WORKERS, timeout_s=60)
+        return True
 
     def look(self):
         """Everything that can be read, and clients that go away in the middle of their request, or before the answer."""
@@ -191,8 +193,8 @@ class Soak:
         return self.deck.pop()
 
     def do(self, event):
-        event()
-        self.counts[event.__name__] = self.counts.get(event.__name__, 0) + 1
+        if event() is not False:
+            self.counts[event.__name__] += 1
 
     def cycle(self, leg, first=None):
         """Events under load; all requests accounted for; a row."""
@@ -210,7 +212,8 @@ class Soak:
         self.flow.wait_requests(20, 60)
         self.flow.stop()
         losses = Losses(self.flow, self.kills[before:])
-        self.losses.append(losses.summary() if losses.kills else "")
+        for what, records in (("sent", self.flow.records), ("lost inside", losses.inside), ("on a connection that had gone", losses.idle)):
+            self.requests.update((record.kind, what) for record in records)
         self.sent += self.flow.sent
         self.answered += len(self.flow.answered)
         self.in_flight += len(losses.inside)
@@ -310,7 +313,9 @@ def test_nothing_grows(plain_agentd):
     if growth.growth(one_holder) > LIMIT_KIB:
         problems.append(f"the holder grew by {growth.growth(one_holder)} KiB over two legs")
     soak.say(f"events: {', '.join(f'{count} {name}' for name, count in sorted(soak.counts.items()))}")
-    soak.say(f"{soak.sent} requests, {soak.answered} answered, {soak.in_flight} lost inside killed workers")
+    for kind in ("new", "kept"):
+        parts = [f"{count} {what}" for (of, what), count in sorted(soak.requests.items(), reverse=True) if of == kind]
+        soak.say(f"requests on {kind} connections: {', '.join(parts)}")
     assert not problems, "\n".join(problems)
     assert daemon.stop() == 0
     total = daemon.metric_sum("RequestCount", App=BOARD)
