@@ -276,9 +276,10 @@ def security():
 GREEDY = "/usr/lib/agentd-tests/greedy_worker.py"
 
 
-def greedy_config(mode, keys):
+def greedy_config(mode, keys, board):
     return (
-        "apps: { greedy: { listen = []; workers = 1; scoreboard = false; drain_timeout = 1; idle_timeout = 1; "
+        f"apps: {{ visitor-board: {{ {board} }}; "
+        "greedy: { listen = []; workers = 1; scoreboard = false; drain_timeout = 1; idle_timeout = 1; "
         f'command = [ "/usr/bin/python3", "{GREEDY}", "{mode}" ]; user = "visitor-board"; {keys} }}; }};\n'
     )
 
@@ -286,9 +287,9 @@ def greedy_config(mode, keys):
 class Greedy:
     """The unit with one more app, `greedy`, within limits; it is ready and waits for SIGUSR1."""
 
-    def __init__(self, mode, keys):
+    def __init__(self, mode, keys, board=""):
         self.extra = CONFIG_DIR / "90-greedy.conf"
-        self.text = greedy_config(mode, keys)
+        self.text = greedy_config(mode, keys, board)
 
     def __enter__(self):
         self.extra.write_text(self.text)
@@ -332,18 +333,6 @@ class Greedy:
         assert request()[0] == 200
 
 
-def limits_are_set():
-    """memory.max, memory.oom.group, cpu.weight and pids.max of a worker read back; others' have none."""
-    with Greedy("forks", "memory_max = 64; cpu_weight = 250; pids_max = 30;"):
-        group = CGROUP / "workers/greedy.1"
-        read = {name: (group / name).read_text().strip()
-                for name in ("memory.max", "memory.oom.group", "cpu.weight", "pids.max")}
-        assert read == {"memory.max": str(64 << 20), "memory.oom.group": "1", "cpu.weight": "250", "pids.max": "30"}
-        other = CGROUP / "workers/visitor-board.1"
-        assert (other / "memory.max").read_text().strip() == "max"
-        assert (other / "cpu.weight").read_text().strip() == "100"
-
-
 def out_of_memory_is_one_workers_end():
     """a worker over memory.max is killed with its obituary; the unit and the others live on."""
     with Greedy("memory", "memory_max = 64;") as greedy:
@@ -363,8 +352,14 @@ def out_of_memory_is_one_workers_end():
 
 
 def fork_bomb_is_held():
-    """pids.max holds a fork bomb; all of it goes with its worker."""
-    with Greedy("forks", "pids_max = 30;") as greedy:
+    """limits read back from the groups, others have none; pids.max holds a fork bomb, all of it goes with its worker."""
+    with Greedy("forks", "memory_max = 64; cpu_weight = 250; pids_max = 30;") as greedy:
+        group, other = CGROUP / "workers/greedy.1", CGROUP / "workers/visitor-board.1"
+        read = {name: (group / name).read_text().strip()
+                for name in ("memory.max", "memory.oom.group", "cpu.weight", "pids.max")}
+        assert read == {"memory.max": str(64 << 20), "memory.oom.group": "1", "cpu.weight": "250", "pids.max": "30"}
+        assert (other / "memory.max").read_text().strip() == "max"
+        assert (other / "cpu.weight").read_text().strip() == "100"
         first = greedy.worker()["pid"]
         greedy.begin()
         said = wait_until(lambda: greedy.worker()["status"], 60, "it can make no more")
@@ -389,6 +384,65 @@ def grandchildren_are_gone():
         wait_until(lambda: greedy.worker()["state"] == "ready" and greedy.worker()["pid"] != first, 60, "the next one")
         wait_until(lambda: greedy.processes() == [greedy.worker()["pid"]], 60, "all others are gone")
         greedy.assert_others_untouched()
+
+
+def limits_of(pid):
+    """memory.max in MiB and pids.max of a process's own group."""
+    group = Path("/sys/fs/cgroup" + cgroup_of(pid))
+    return int((group / "memory.max").read_text()) >> 20, int((group / "pids.max").read_text())
+
+
+def limits_outlive_upgrade_and_kills():
+    """upgrade, SIGKILL of the core and of the holder with workers at their limits: limits stay, nothing is left over."""
+    with Greedy("forks", "memory_max = 64; pids_max = 30;", board="memory_max = 96; pids_max = 20;") as greedy:
+
+        def bomb():
+            greedy.begin()
+            said = wait_until(lambda: greedy.worker().get("status"), 60, "it can make no more")
+            assert said == "made 29, then Resource temporarily unavailable", said
+
+        def in_force():
+            assert [limits_of(pid) for pid in workers()] == [(96, 20)] * 2
+            assert limits_of(greedy.worker()["pid"]) == (64, 30)
+            assert (CGROUP / "workers/greedy.1/pids.current").read_text().strip() == "30"
+            assert len(greedy.processes()) == 30
+            assert request()[0] == 200
+
+        bomb()
+        in_force()
+        flow = load(200)
+        flow.wait_requests(10, 60)
+        old = core()
+        assert run("agentctl", "upgrade", "--wait", "--timeout", "90s").stdout.startswith("upgraded from ")
+        assert core() not in (0, old)
+        in_force()
+        old = core()
+        send(old, signal.SIGKILL)
+        wait_until(lambda: core() not in (0, old), what="a new core")
+        wait_healthy()
+        in_force()
+        greedy.assert_others_untouched()
+        flow.wait_requests(10, 60)
+        flow.stop().assert_none_failed()
+
+        send(greedy.board[0], signal.SIGKILL)  # who follows it is limited by the one that was upgraded
+        wait_workers(without=greedy.board[:1])
+        in_force()
+        before, serving, old = set(unit_processes()), workers(), holder()
+        flow = load(200)
+        flow.wait_requests(10, 60)
+        send(old, signal.SIGKILL)
+        wait_until(lambda: holder() not in (0, old), what="a new holder")
+        wait_workers(without=serving)
+        wait_until(lambda: greedy.worker()["state"] == "ready", 60, "the greedy worker is ready")
+        flow.wait_requests(10, 60)
+        flow.stop()
+        only_lost_inside(flow)
+        assert not before & set(unit_processes()), "processes of the last holder are left"
+        assert len(greedy.processes()) == 1
+        bomb()
+        in_force()
+        return [flow.summary()]
 
 
 def comes_back_after_reboot():
@@ -428,10 +482,10 @@ TESTS = [
     bad_configuration_spares_a_recovery,
     stop_under_load,
     low_port,
-    limits_are_set,
     out_of_memory_is_one_workers_end,
     fork_bomb_is_held,
     grandchildren_are_gone,
+    limits_outlive_upgrade_and_kills,
     REBOOT,
     comes_back_after_reboot,
 ]
