@@ -47,6 +47,7 @@ python  cmd:promtool              prometheus:/usr/bin/promtool -                
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine
+system  cmd:qemu-img              qemu-utils             -                       a disk with a write cache
 system  cmd:mke2fs                e2fsprogs              e2fsprogs               its disk
 '
 

@@ -2,7 +2,7 @@
 """
 Runs the tests of this boot and says `ok N - name` or `not ok N - name` with what went wrong as
 `# ` lines, then `1..N`. The host reads that from a serial line or a bound file. A list may hold
-REBOOT: the tests after it run after one.
+REBOOT: the tests after it run after one. Or a PowerCut (power_cut.py): the host kills the machine.
 """
 
 import importlib
@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 STAGE = Path("/var/lib/agentd-tests/stage")
 LIMIT_S = 240  # of one test
+CUT_LIMIT_S = 60
 sys.path.insert(0, str(HERE))
 
 
@@ -62,18 +63,40 @@ def run_one(number, test, out):
     return problem is None
 
 
+def is_test(entry):
+    return callable(entry)
+
+
+def lose_power(cut, out):
+    """Never returns, if all is well: the host cuts the power when it reads `#cut`."""
+    try:
+        cut.begin(out)
+        time.sleep(CUT_LIMIT_S)
+        problem = f"the power was not cut within {CUT_LIMIT_S} s"
+    except Exception:  # pylint: disable=broad-except
+        problem = "the work before the power cut failed"
+        for line in traceback.format_exc().splitlines()[-12:]:
+            print(f"# {line}", file=out)
+    print(f"Bail out! {problem}", file=out)
+
+
 def main():
     signal.signal(signal.SIGALRM, late)
     mode = (HERE / "mode").read_text().strip()
     tests = importlib.import_module(f"{mode}_tests")
     first = int(STAGE.read_text()) if STAGE.exists() else 0
-    number = sum(test != tests.REBOOT for test in tests.TESTS[:first])
+    number = sum(map(is_test, tests.TESTS[:first]))
     with results_file() as out:
         for position, test in enumerate(tests.TESTS[first:], first):
             if test == tests.REBOOT:
                 STAGE.write_text(str(position + 1))
                 subprocess.run(["systemctl", "--no-block", "reboot"], check=True)
                 signal.pause()
+            if not is_test(test):
+                STAGE.write_text(str(position + 1))
+                os.sync()
+                lose_power(test, out)
+                break
             number += 1
             if not run_one(number, test, out) and number == 1:
                 print("Bail out! the unit does not start", file=out)

@@ -11,6 +11,7 @@ import signal
 import time
 from pathlib import Path
 
+from power_cut import PowerCut, comes_back_after_power_cut
 from unit import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 REBOOT = "reboot"
@@ -488,4 +489,6 @@ TESTS = [
     limits_outlive_upgrade_and_kills,
     REBOOT,
     comes_back_after_reboot,
+    PowerCut(),
+    comes_back_after_power_cut,
 ]
