@@ -80,7 +80,7 @@ def journal_identifiers():
 def core_killed():
     """core SIGKILLed under load: nothing fails, no worker restarts, totals go on."""
     serving, before = workers(), settled_total()
-    flow = load(20)
+    flow = load(120)
     flow.wait_requests(20, 60)
     for _ in range(3):
         old = wait_until(core, what="a core")
