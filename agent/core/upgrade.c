@@ -139,20 +139,13 @@ static pid_t run_check(struct upgrade *upgrade, int state_fd, int output_fd, int
                     (char *) "--config-dir",
                     (char *) from->config_directory,
                     NULL};
-    struct spawn spawn = {.means = &means,
-                          .argv = argv,
-                          .directory = "",
-                          .fds = {state_fd},
-                          .n_fds = 1,
-                          .null_fd = null_fd,
-                          .output_fd = output_fd,
-                          .cgroup_fd = -1};
+    struct spawn spawn;
 
+    spawn_init(&spawn, &means, argv, null_fd);
+    spawn.fds[spawn.n_fds++] = state_fd;
+    spawn.output_fd = output_fd;
     spawn_add(&spawn, ENV_HANDOVER "=3");
-    spawn_add_standard(&spawn);
-    pid_t pid = spawn_run(&spawn);
-    spawn_done(&spawn);
-    return pid;
+    return spawn_launch(&spawn);
 }
 
 static int start_check(struct upgrade *upgrade, int state_fd)

@@ -108,12 +108,9 @@ static pid_t core_spawn(struct core *core, int peer_fd)
                     options->config_path,      (char *) "--config-dir",
                     options->config_directory, (char *) "--holder",
                     options->program,          NULL};
-    struct spawn spawn = {.means = &holder->means,
-                          .argv = argv,
-                          .directory = "/",
-                          .null_fd = holder->null_fd,
-                          .output_fd = -1,
-                          .cgroup_fd = -1};
+    struct spawn spawn;
+
+    spawn_init(&spawn, &holder->means, argv, holder->null_fd);
     spawn_add_journal(&spawn);
     spawn_add_aws(&spawn);
     spawn_give(&spawn, FDNAME_LINK, peer_fd);
@@ -121,10 +118,7 @@ static pid_t core_spawn(struct core *core, int peer_fd)
     spawn_give(&spawn, FDNAME_LEDGER, holder->ledger_fd);
     spawn_give(&spawn, FDNAME_CONFIG, holder->config_fd);
     listeners_give_core(&holder->listeners, &spawn);
-    spawn_add_standard(&spawn);
-    pid_t pid = spawn_run(&spawn);
-    spawn_done(&spawn);
-    return pid;
+    return spawn_launch(&spawn);
 }
 
 static int core_start(struct core *core)

@@ -47,8 +47,9 @@ static void put_in_force(struct holder *holder, struct config *take_config, int 
 
 /* At start: what a version before has handed over; the files; or what an earlier holder had in
  * force if they are bad now. */
-static int first_config(struct holder *holder, int stored_fd, char error[CONFIG_ERROR_MAX])
+static int first_config(struct holder *holder, char error[CONFIG_ERROR_MAX])
 {
+    CLEANUP_CLOSE int stored_fd = TAKE_FD(holder->stored_fd);
     const struct holder_options *options = holder->options;
     struct config *config;
     char ignored[CONFIG_ERROR_MAX];
@@ -212,28 +213,19 @@ int holder_on_request(struct holder *holder, const struct hold_message *request)
     return 0;
 }
 
-/* What systemd hands in: our own store, and a socket unit's. Returns the stored image or -1. */
-static int adopt_descriptors(struct holder *holder)
+/* What systemd hands in: our own store, and a socket unit's. */
+static void adopt_descriptor(int take_fd, const char *name, void *userdata)
 {
-    char **names = NULL;
-    int config_fd = -1, n = sd_listen_fds_with_names(true, &names);
+    struct holder *holder = userdata;
 
-    for (int i = 0; i < n; i++) {
-        int fd = SD_LISTEN_FDS_START + i;
-        const char *name = names[i];
-        if (strcmp(name, STORE_CONFIG) == 0 && config_fd < 0)
-            config_fd = fd;
-        else if (strcmp(name, STORE_LEDGER) == 0 && holder->ledger_fd < 0)
-            holder->ledger_fd = fd;
-        else if (strncmp(name, STORE_SLOT, sizeof(STORE_SLOT) - 1) == 0)
-            slots_adopt(&holder->slots, fd, name);
-        else if (listeners_adopt(&holder->listeners, fd, name) < 0)
-            log_warning("no memory to keep descriptor %s, ignoring", name);
-    }
-    while (n > 0)
-        free(names[--n]);
-    free(names);
-    return config_fd;
+    if (strcmp(name, STORE_CONFIG) == 0 && holder->stored_fd < 0)
+        holder->stored_fd = take_fd;
+    else if (strcmp(name, STORE_LEDGER) == 0 && holder->ledger_fd < 0)
+        holder->ledger_fd = take_fd;
+    else if (strncmp(name, STORE_SLOT, sizeof(STORE_SLOT) - 1) == 0)
+        slots_adopt(&holder->slots, take_fd, name);
+    else if (listeners_adopt(&holder->listeners, take_fd, name) < 0)
+        log_warning("no memory to keep descriptor %s, ignoring", name);
 }
 
 static void share_control(const struct holder *holder)
@@ -325,8 +317,8 @@ static void holder_done(struct holder *holder)
     sd_event_source_unref(holder->deadline);
     sd_event_unref(holder->event);
     config_free(holder->config);
-    const int fds[] = {holder->config_fd, holder->ledger_fd, holder->notify_fd, holder->null_fd,
-                       holder->cgroup_fd};
+    const int fds[] = {holder->config_fd, holder->stored_fd, holder->ledger_fd,
+                       holder->notify_fd, holder->null_fd,   holder->cgroup_fd};
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         fd_close(fds[i]);
     free(holder->runtime_dir);
@@ -338,6 +330,7 @@ int holder_run(const struct holder_options *options)
 {
     struct holder holder = {.options = options,
                             .config_fd = -1,
+                            .stored_fd = -1,
                             .ledger_fd = -1,
                             .notify_fd = -1,
                             .null_fd = -1,
@@ -349,14 +342,14 @@ int holder_run(const struct holder_options *options)
     spawn_means_init(&holder.means);
     hold_message_init(&holder.upgraded, HOLD_UPGRADED);
     holder.upgraded.argument = true; /* news, if there was one */
-    CLEANUP_CLOSE int stored_fd = adopt_descriptors(&holder);
+    fd_store_take(adopt_descriptor, &holder);
     int r = open_loop(&holder, error);
     if (r >= 0)
         r = handover_restore(&holder, false, error);
     if (r == 0) /* else this is no configuration that stops a start, whatever is wrong */
         status = EXIT_CODE_USAGE;
     if (r >= 0)
-        r = first_config(&holder, stored_fd, error);
+        r = first_config(&holder, error);
     if (r >= 0) {
         status = EXIT_CODE_FAILED;
         r = open_all(&holder, error);

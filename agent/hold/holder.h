@@ -36,6 +36,7 @@ struct holder {
     char *runtime_dir; /* of the start: a reload doesn't move it */
     char *control_path, *notify_path;
     int config_fd; /* the image of |config| */
+    int stored_fd; /* that of an earlier holder, until the start has looked at it */
     int ledger_fd, notify_fd, null_fd, cgroup_fd;
     struct listeners listeners;
     struct slots slots;

@@ -15,6 +15,7 @@
 #include "common/base/orphans.h"
 #include "common/base/text.h"
 #include "common/base/worker-output.h"
+#include "common/schema/worker-environment.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +24,6 @@
 #include <string.h>
 
 _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in the gate");
-_Static_assert(SPAWN_ENV_MAX >= CONFIG_ENV_MAX + 18, "the app's variables and ours");
 
 #define WORKER_NAME_MAX (APP_NAME_MAX + 12) /* "<app>.<slot>" */
 #define STORE_NAME_MAX  (WORKER_NAME_MAX + 32)
@@ -193,36 +193,6 @@ static const char *probe_path_of(const struct slot *slot, char path[PROBE_PATH_M
     return path;
 }
 
-static void add_environment(const struct holder *holder, const struct config_app *config,
-                            unsigned number, struct spawn *spawn)
-{
-    char host[LISTEN_HOST_MAX];
-    unsigned port;
-
-    spawn_add(spawn, ENV_APP "=%s", config->name);
-    spawn_add(spawn, ENV_SLOT "=%u", number);
-    spawn_add(spawn, ENV_INSTANCE "=%s", holder->config->instance_id);
-    spawn_add(spawn, ENV_DRAIN_S "=%u", config->drain_timeout_s);
-    spawn_add(spawn, ENV_IDLE_S "=%u", config->idle_timeout_s);
-    spawn_add(spawn, ENV_GATE "=%zu", 3 + spawn->n_listen_fds);
-    if (config->watchdog_s)
-        spawn_add_watchdog(spawn, config->watchdog_s * USEC_PER_SEC);
-    if (config->scoreboard)
-        spawn_add(spawn, ENV_SCOREBOARD "=%zu", 3 + spawn->n_listen_fds + 1);
-    spawn_add(spawn, "NOTIFY_SOCKET=%s", holder->notify_path);
-    spawn_add_journal(spawn);
-    for (char *const *item = config->environment; *item; item++)
-        spawn_add(spawn, "%s", *item);
-    /* After its own, which win. Client libraries that read it speak UDP. Datadog's variables
-     * (DD_AGENT_HOST) are left alone: they would also send traces here, and its agent may run
-     * beside this one. */
-    if (listen_first_client_address(holder->config->statsd_listen, host, &port)) {
-        spawn_add(spawn, ENV_STATSD_HOST "=%s", host);
-        spawn_add(spawn, ENV_STATSD_PORT "=%u", port);
-    }
-    spawn_add_standard(spawn);
-}
-
 /* Gathers all that a worker gets, and starts it. The pid, or a negative errno with |why|. */
 static pid_t run_worker(const struct slot *slot, const struct config_app *config, const char **why)
 {
@@ -232,12 +202,11 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     char name[WORKER_NAME_MAX], path[PROBE_PATH_MAX];
     const struct cgroup_limits limits = {(uint64_t) config->memory_max_mib << 20,
                                          config->cpu_weight, config->pids_max};
-    struct spawn spawn = {.means = &holder->means,
-                          .argv = config->command,
-                          .directory = config->directory,
-                          .null_fd = holder->null_fd};
+    struct spawn spawn;
     int r;
 
+    spawn_init(&spawn, &holder->means, config->command, holder->null_fd);
+    spawn.directory = config->directory;
     *why = "its listener is missing";
     for (char *const *listen = config->listen; *listen; listen++) {
         int fd = listeners_find(&holder->listeners, *listen);
@@ -271,10 +240,10 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
         return r;
     spawn.cgroup_fd = cgroup_fd;
     *why = "it can't be forked";
-    add_environment(holder, config, number_of(slot), &spawn);
-    pid_t pid = spawn_run(&spawn);
-    spawn_done(&spawn);
-    return pid;
+    worker_environment_add(
+        &(struct worker_environment){holder->config, config, number_of(slot), holder->notify_path},
+        &spawn);
+    return spawn_launch(&spawn);
 }
 
 /*

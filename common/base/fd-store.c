@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two messages of sd_notify(3) that fill and empty the store. */
+/* The two messages of sd_notify(3) that fill and empty the store, and sd_listen_fds(3). */
 #include "common/base/fd-store.h"
 
 #include "common/base/log.h"
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
+
+void fd_store_take(void (*take)(int take_fd, const char *name, void *userdata), void *userdata)
+{
+    char **names = NULL;
+    int n = sd_listen_fds_with_names(true, &names);
+
+    for (int i = 0; i < n; i++) {
+        take(SD_LISTEN_FDS_START + i, names[i], userdata);
+        free(names[i]);
+    }
+    free(names);
+}
 
 void fd_store_put(const char *name, int fd)
 {

@@ -90,6 +90,17 @@ int spawn_user_choose(const struct spawn_means *means, const char *user, const c
     return r;
 }
 
+void spawn_init(struct spawn *spawn, const struct spawn_means *means, char *const *argv,
+                int null_fd)
+{
+    *spawn = (struct spawn){.means = means,
+                            .argv = argv,
+                            .directory = "/",
+                            .null_fd = null_fd,
+                            .output_fd = -1,
+                            .cgroup_fd = -1};
+}
+
 void spawn_add(struct spawn *spawn, const char *format, ...)
 {
     char *item = NULL;
@@ -327,5 +338,13 @@ pid_t spawn_run(struct spawn *spawn)
     if (pid == 0)
         child_run(spawn, parent);
     (void) setpgid(pid, pid); /* both sides do: whoever comes first, a kill of the group finds it */
+    return pid;
+}
+
+pid_t spawn_launch(struct spawn *spawn)
+{
+    spawn_add_standard(spawn);
+    pid_t pid = spawn_run(spawn);
+    spawn_done(spawn);
     return pid;
 }

@@ -43,7 +43,7 @@ struct spawn_user {
     size_t n_groups;
 };
 
-struct spawn { /* zeroed, then filled in; descriptors and strings borrowed unless said */
+struct spawn { /* spawn_init(), then filled in; descriptors and strings borrowed unless said */
     const struct spawn_means *means;
     char *const *argv;                    /* [0] is an absolute path */
     char *environment[SPAWN_ENV_MAX + 1]; /* owned */
@@ -75,6 +75,10 @@ int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 int spawn_user_choose(const struct spawn_means *means, const char *user, const char *group,
                       struct spawn_user *known, const struct spawn_user **ret);
 
+/* In "/", with this process's user, output and control group, and nothing in its environment. */
+void spawn_init(struct spawn *spawn, const struct spawn_means *means, char *const *argv,
+                int null_fd);
+
 /* Adds "NAME=value"; if NAME is there already, nothing. */
 void spawn_add(struct spawn *spawn, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Passes on what AWS's tools and libcurl read in this process's environment, as much as there is
@@ -99,3 +103,6 @@ void spawn_done(struct spawn *spawn);
  * its stderr and an exit status of enum spawn_exit.
  */
 pid_t spawn_run(struct spawn *spawn);
+
+/* spawn_add_standard(), spawn_run() and spawn_done(). */
+pid_t spawn_launch(struct spawn *spawn);

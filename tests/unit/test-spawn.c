@@ -72,6 +72,28 @@ static int run(const struct fixture *f, struct spawn *spawn, char output[4096])
     return info.si_status;
 }
 
+/* All in one: in "/", with the standard environment, and nothing is left to free. */
+static void test_launch(void **state)
+{
+    struct fixture *f = *state;
+    char *const argv[] = {(char *) "/bin/sh", (char *) "-c", (char *) "pwd; echo \"$OWN $PATH\"",
+                          NULL};
+    char output[4096];
+    struct spawn spawn;
+    siginfo_t info;
+
+    setenv("PATH", "/bin", 1);
+    spawn_init(&spawn, &f->means, argv, f->null_fd);
+    spawn.output_fd = f->output_fd;
+    spawn_add(&spawn, "OWN=%d", 1);
+    pid_t pid = spawn_launch(&spawn);
+    assert_true(pid > 0);
+    assert_int_equal(spawn.n_environment, 0);
+    assert_int_equal(waitid(P_PID, (id_t) pid, &info, WEXITED), 0);
+    assert_true(file_read_small(AT_FDCWD, f->output, output, sizeof(output)) >= 0);
+    assert_string_equal(output, "/\n1 /bin\n");
+}
+
 static void test_environment(void **state)
 {
     struct spawn spawn = prepare(*state, "/usr/bin/env", NULL);
@@ -260,6 +282,7 @@ static void test_users(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_launch, setup, teardown),
         cmocka_unit_test_setup_teardown(test_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(test_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_pid, setup, teardown),
