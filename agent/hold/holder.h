@@ -19,7 +19,7 @@ struct holder_options { /* paths are absolute */
     char config_directory[PATH_MAX];
     char libexec_directory[PATH_MAX];
     char program[PATH_MAX]; /* its own, and where the next version is looked for */
-    char core_program[PATH_MAX];
+    char core_program[PATH_MAX], stress_program[PATH_MAX];
     char *const *argv; /* its command line */
 };
 

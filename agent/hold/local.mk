@@ -27,7 +27,7 @@ hold_corpus = \
 	tests/data/fuzz/hold-message/ping tests/data/fuzz/hold-message/refused \
 	tests/data/fuzz/hold-message/signal tests/data/fuzz/hold-message/slot-dead \
 	tests/data/fuzz/hold-message/slot-running tests/data/fuzz/hold-message/start \
-	tests/data/fuzz/hold-message/status
+	tests/data/fuzz/hold-message/start-stress tests/data/fuzz/hold-message/status
 hold_corpus += \
 	tests/data/fuzz/hold-handover/no-app tests/data/fuzz/hold-handover/one-app
 EXTRA_DIST += $(hold_corpus)
@@ -39,7 +39,7 @@ TESTS += $(hold_tests)
 tests_unit_test_hold_handover_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
 tests_unit_test_hold_handover_LDADD = $(hold_libs) $(CMOCKA_LIBS)
 tests_unit_test_hold_message_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_hold_message_LDADD = agent/libmessages.a common/libbase.a $(CMOCKA_LIBS)
+tests_unit_test_hold_message_LDADD = agent/libmessages.a common/libschema.a common/libbase.a $(CMOCKA_LIBS)
 endif
 
 if ENABLE_FUZZ
@@ -50,5 +50,5 @@ tests_fuzz_fuzz_hold_handover_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_hold_handover_LDADD = $(hold_libs)
 tests_fuzz_fuzz_hold_message_SOURCES = tests/fuzz/fuzz-hold-message.c
 tests_fuzz_fuzz_hold_message_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_hold_message_LDADD = agent/libmessages.a common/libbase.a
+tests_fuzz_fuzz_hold_message_LDADD = agent/libmessages.a common/libschema.a common/libbase.a
 endif

@@ -4,6 +4,7 @@
 #include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/schema/config-source.h"
+#include "common/schema/stress.h"
 #include "config.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@ static const char help[] =
     "\n"
     "  --config FILE      configuration (default " AGENTD_SYSCONFDIR "/agentd/agentd.conf)\n"
     "  --config-dir DIR   its *.conf are merged onto it (default: conf.d beside FILE)\n"
-    "  --libexec DIR      where " CORE_PROGRAM " is (default " AGENTD_LIBEXECDIR ")\n"
+    "  --libexec DIR      where " CORE_PROGRAM " and " STRESS_PROGRAM " are\n"
+    "                     (default " AGENTD_LIBEXECDIR ")\n"
     "  --check            check the configuration, say ok or what is wrong, and exit\n"
     "  --check-upgrade    the same for all that an upgrade to this program needs\n"
     "  --version          print the version and exit\n"
@@ -77,6 +79,8 @@ static int complete(struct holder_options *options)
 
     if (r >= 0)
         r = path_join(options->libexec_directory, CORE_PROGRAM, options->core_program);
+    if (r >= 0)
+        r = path_join(options->libexec_directory, STRESS_PROGRAM, options->stress_program);
     if (r >= 0 && !options->config_directory[0])
         r = copy ? path_join(dirname(copy), "conf.d", options->config_directory) : -ENOMEM;
     return r;

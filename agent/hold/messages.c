@@ -8,6 +8,7 @@
 #include "common/base/files.h"
 #include "common/base/macro.h"
 #include "common/base/text.h"
+#include "common/schema/stress.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,7 +40,7 @@ static const struct rule {
 } rules[] = {
     {HOLD_READY, 0, "ready", true, 0, 0},
     {HOLD_PING, 0, "ping", true, 0, 0},
-    {HOLD_START, 0, "start", true, APP | SLOT, 0},
+    {HOLD_START, 0, "start", true, APP | SLOT, TEXT},
     {HOLD_SIGNAL, 0, "signal", true, WORKER | ARGUMENT, 0},
     {HOLD_KILL, 0, "kill", true, WORKER, 0},
     {HOLD_RELEASE, 0, "release", true, WORKER, 0},
@@ -98,6 +99,23 @@ static bool is_terminated(const char *field, size_t size)
     return field[size - 1] == '\0';
 }
 
+static bool is_stress(const struct hold_message *m)
+{
+    return strcmp(m->app, STRESS_APP) == 0;
+}
+
+/* agentd-stress is started by an order, in its one slot; what the configuration names, without. */
+static bool order_is_valid(const struct hold_message *m)
+{
+    struct stress_order order;
+
+    if (is_stress(m) && m->slot != STRESS_SLOT)
+        return false;
+    if (m->type != HOLD_START)
+        return true;
+    return is_stress(m) ? stress_parse(m->text, &order) >= 0 : !m->text[0];
+}
+
 static bool is_app_name(const char *name)
 {
     return name[0] != '-' && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
@@ -152,7 +170,9 @@ int hold_message_check(const void *data, size_t length, bool from_core)
         (fields & rule->required) != rule->required || fields & ~(rule->required | rule->optional))
         return -EBADMSG;
     if (!is_terminated(m.app, sizeof(m.app)) || !is_terminated(m.text, sizeof(m.text)) ||
-        !is_app_name(m.app) || !is_printable(m.text))
+        !(is_app_name(m.app) || is_stress(&m)) || !is_printable(m.text))
+        return -EBADMSG;
+    if (!order_is_valid(&m))
         return -EBADMSG;
     if (m.slot > APP_SLOTS_MAX || m.pid < 0 || m.error < 0 || !argument_is_valid(&m))
         return -EBADMSG;

@@ -4,9 +4,10 @@
  * What holder and core say to each other: fixed-size messages over a seqpacket pair, in the byte
  * order of the host (both are of one build, or are refused).
  *
- * The core asks; the holder does it only if the configuration names it, and answers with the state
- * that came of it: HOLD_SLOT carries a slot's whole state, so that a lost core costs nothing: a new
- * one is told every slot and is then as wise as the old one.
+ * The core asks; the holder does it only if the configuration names it, or if it is agentd-stress
+ * (the app STRESS_APP of common/schema/stress.h). It answers with the state that came of it:
+ * HOLD_SLOT carries a slot's whole state, so that a lost core costs nothing: a new one is told every
+ * slot and is then as wise as the old one.
  *
  *   core                  holder
  *               <- HELLO, SLOT (each in use), SYNCED     at once after the core's start
@@ -34,7 +35,7 @@
 #include <stdint.h>
 
 #define HOLD_MESSAGE_MAGIC   UINT32_C(0x484d4741) /* "AGMH" */
-#define HOLD_MESSAGE_VERSION 1u
+#define HOLD_MESSAGE_VERSION 2u
 #define HOLD_TEXT_MAX        127
 #define HOLD_LEDGER_SIZE     (2048u * 1024) /* bytes of the core's sealed memfd, FDNAME_LEDGER */
 
@@ -42,7 +43,7 @@ enum hold_message_type {
     /* core -> holder */
     HOLD_READY = 1,
     HOLD_PING,
-    HOLD_START,       /* app, slot */
+    HOLD_START,       /* app, slot; of STRESS_APP also text = a stress order (schema/stress.h) */
     HOLD_SIGNAL,      /* app, slot, serial, argument = signal number (of hold_signal_allowed()) */
     HOLD_KILL,        /* app, slot, serial: SIGKILL to the worker and all its children */
     HOLD_RELEASE,     /* app, slot, serial: forget a dead worker */

@@ -15,6 +15,7 @@
 #include "common/base/orphans.h"
 #include "common/base/text.h"
 #include "common/base/worker-output.h"
+#include "common/schema/stress.h"
 #include "common/schema/worker-environment.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in t
 
 #define WORKER_NAME_MAX (APP_NAME_MAX + 12) /* "<app>.<slot>" */
 #define STORE_NAME_MAX  (WORKER_NAME_MAX + 32)
+#define CGROUP_PATH_MAX (WORKER_NAME_MAX + 8) /* "workers/<app>.<slot>" */
 #define PROBE_PATH_MAX  (CONFIG_STRING_MAX + WORKER_NAME_MAX + 8)
 
 void slots_init(struct slots *slots, struct holder *holder)
@@ -91,6 +93,18 @@ static const char *name_of(const struct slot *slot, char name[WORKER_NAME_MAX])
 {
     snprintf(name, WORKER_NAME_MAX, "%s.%u", slot->app->name, number_of(slot));
     return name;
+}
+
+static bool is_stress(const char *app)
+{
+    return strcmp(app, STRESS_APP) == 0;
+}
+
+static const char *cgroup_of(const struct slot *slot, char path[CGROUP_PATH_MAX])
+{
+    snprintf(path, CGROUP_PATH_MAX, is_stress(slot->app->name) ? STRESS_CGROUP : "workers/%s.%u",
+             slot->app->name, number_of(slot));
+    return path;
 }
 
 static const char *store_name_of(const struct slot *slot, char name[STORE_NAME_MAX])
@@ -199,9 +213,9 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     struct app *app = slot->app;
     const struct holder *holder = app->holder;
     CLEANUP_CLOSE int output_fd = -1, cgroup_fd = -1, probe_fd = -1;
-    char name[WORKER_NAME_MAX], path[PROBE_PATH_MAX];
+    char name[WORKER_NAME_MAX], path[PROBE_PATH_MAX], cgroup[CGROUP_PATH_MAX];
     const struct cgroup_limits limits = {(uint64_t) config->memory_max_mib << 20,
-                                         config->cpu_weight, config->pids_max};
+                                         config->cpu_weight, config->pids_max, false};
     struct spawn spawn;
     int r;
 
@@ -235,7 +249,7 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     if (r < 0)
         return r;
     *why = "its control group can't be made";
-    r = cgroup_make(holder->cgroup_fd, name, &limits, &cgroup_fd);
+    r = cgroup_make(holder->cgroup_fd, cgroup_of(slot, cgroup), &limits, &cgroup_fd);
     if (r < 0)
         return r;
     spawn.cgroup_fd = cgroup_fd;
@@ -247,15 +261,44 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
 }
 
 /*
+ * As run_worker(). It gets nothing of ours, and yields by both its scheduling class and its control
+ * group; where that can't be idle, the smallest weight is what comes nearest.
+ */
+static pid_t run_stress(const struct holder *holder, const char *text, const char **why)
+{
+    CLEANUP_CLOSE int cgroup_fd = -1;
+    struct stress_command command;
+    struct stress_order order;
+    struct spawn spawn;
+
+    *why = "its order can't be read";
+    int r = stress_parse(text, &order);
+    if (r < 0)
+        return r;
+    const bool idle = !order.normal_priority;
+    const struct cgroup_limits limits = {.cpu_weight = idle, .cpu_idle = idle};
+    *why = "its control group can't be made";
+    r = cgroup_make(holder->cgroup_fd, STRESS_CGROUP, &limits, &cgroup_fd);
+    if (r < 0)
+        return r;
+    *why = "it can't be forked";
+    spawn_init(&spawn, &holder->means,
+               stress_command(&order, holder->options->stress_program, &command), holder->null_fd);
+    spawn.cgroup_fd = cgroup_fd;
+    spawn_add_journal(&spawn);
+    return spawn_launch(&spawn);
+}
+
+/*
  * To all that is left of a worker. Itself is not reaped yet, so its group's id can't be another's.
  * The group also where there is a control group: one just forked may not have entered it yet.
  */
 static void kill_worker(const struct slot *slot)
 {
-    char name[WORKER_NAME_MAX];
+    char path[CGROUP_PATH_MAX];
 
     (void) kill(-slot->pid, SIGKILL);
-    cgroup_kill(slot->app->holder->cgroup_fd, name_of(slot, name));
+    cgroup_kill(slot->app->holder->cgroup_fd, cgroup_of(slot, path));
 }
 
 static int slots_on_exit(sd_event_source *source, const siginfo_t *info, void *userdata)
@@ -367,7 +410,7 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     int r;
 
     *why = "the configuration names no such app";
-    if (!config || !config->enabled)
+    if (!is_stress(request->app) && (!config || !config->enabled))
         return -ENOENT;
     *why = "no memory for the app";
     struct app *app = find_or_add_app(slots, request->app);
@@ -385,7 +428,7 @@ static int start(struct slots *slots, const struct hold_message *request, const 
         return scoreboard_fd;
     slot->scoreboard_fd = scoreboard_fd;
     next.started_at_us = clock_monotonic_us();
-    r = next.pid = run_worker(slot, config, why);
+    r = next.pid = config ? run_worker(slot, config, why) : run_stress(holder, request->text, why);
     if (r < 0)
         return r;
     *slot = next;
@@ -393,7 +436,7 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     slots->last_serial++;
     slots->running++;
     app->in_use++;
-    if (config->scoreboard)
+    if (config && config->scoreboard)
         fd_store_put(store_name_of(slot, name), slot->scoreboard_fd);
     r = watch(slot);
     if (r < 0) /* nobody would see its end: an end of ours, which takes it along, is better */
@@ -408,11 +451,11 @@ static int release(struct slot *slot)
     struct holder *holder = app->holder;
     const struct config_app *config = config_find_app(holder->config, app->name);
     struct hold_message message;
-    char name[STORE_NAME_MAX], path[PROBE_PATH_MAX];
+    char name[STORE_NAME_MAX], path[PROBE_PATH_MAX], cgroup[CGROUP_PATH_MAX];
 
     fd_store_drop(store_name_of(slot, name));
     (void) unlink(probe_path_of(slot, path)); /* without it, the next one is not to be asked */
-    cgroup_remove(holder->cgroup_fd, name_of(slot, name));
+    cgroup_remove(holder->cgroup_fd, cgroup_of(slot, cgroup));
     fd_close(slot->scoreboard_fd);
     *slot = (struct slot){.app = app, .serial = slot->serial};
     fill_message(slot, &message);

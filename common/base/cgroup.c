@@ -86,54 +86,51 @@ int cgroup_open(void)
     return TAKE_FD(root_fd);
 }
 
-static void set_limit(int root_fd, const char *name, const char *file, uint64_t value)
+static void set_limit(int root_fd, const char *group, const char *file, uint64_t value)
 {
     char path[NAME_MAX], text[24];
 
-    snprintf(path, sizeof(path), "workers/%s/%s", name, file);
+    snprintf(path, sizeof(path), "%s/%s", group, file);
     snprintf(text, sizeof(text), "%" PRIu64, value);
     int r = value ? file_write_small(root_fd, path, text) : 0;
     if (r < 0)
         log_warning_errno(-r, "can't set %s to %s: %m, going on without", path, text);
 }
 
-int cgroup_make(int root_fd, const char *name, const struct cgroup_limits *limits, int *ret_fd)
+int cgroup_make(int root_fd, const char *path, const struct cgroup_limits *limits, int *ret_fd)
 {
-    char path[NAME_MAX];
+    char procs[NAME_MAX];
 
     *ret_fd = -1;
     if (root_fd < 0)
         return 0;
-    cgroup_remove(root_fd, name); /* a leftover's counters (oom_kill) are not the new worker's */
-    snprintf(path, sizeof(path), "workers/%s", name);
+    cgroup_remove(root_fd, path); /* a leftover's counters (oom_kill) are not the new one's */
     int r = make_directory(root_fd, path);
     if (r < 0)
         return r;
-    set_limit(root_fd, name, "memory.max", limits->memory_max_bytes);
+    set_limit(root_fd, path, "memory.max", limits->memory_max_bytes);
     /* All of the worker or nothing: half of its processes would not serve. */
-    set_limit(root_fd, name, "memory.oom.group", limits->memory_max_bytes > 0);
-    set_limit(root_fd, name, "cpu.weight", limits->cpu_weight);
-    set_limit(root_fd, name, "pids.max", limits->pids_max);
-    snprintf(path, sizeof(path), "workers/%s/cgroup.procs", name);
-    *ret_fd = openat(root_fd, path, O_WRONLY | O_CLOEXEC);
+    set_limit(root_fd, path, "memory.oom.group", limits->memory_max_bytes > 0);
+    set_limit(root_fd, path, "cpu.weight", limits->cpu_weight);
+    set_limit(root_fd, path, "cpu.idle", limits->cpu_idle); /* then the weight means nothing */
+    set_limit(root_fd, path, "pids.max", limits->pids_max);
+    snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+    *ret_fd = openat(root_fd, procs, O_WRONLY | O_CLOEXEC);
     return *ret_fd < 0 ? -errno : 0;
 }
 
-void cgroup_kill(int root_fd, const char *name)
+void cgroup_kill(int root_fd, const char *path)
 {
-    char path[NAME_MAX];
+    char file[NAME_MAX];
 
-    snprintf(path, sizeof(path), "workers/%s/cgroup.kill", name);
-    int r = root_fd >= 0 ? file_write_small(root_fd, path, "1") : 0;
+    snprintf(file, sizeof(file), "%s/cgroup.kill", path);
+    int r = root_fd >= 0 ? file_write_small(root_fd, file, "1") : 0;
     if (r < 0)
-        log_warning_errno(-r, "could not write %s, ignoring: %m", path);
+        log_warning_errno(-r, "could not write %s, ignoring: %m", file);
 }
 
-void cgroup_remove(int root_fd, const char *name)
+void cgroup_remove(int root_fd, const char *path)
 {
-    char path[NAME_MAX];
-
-    snprintf(path, sizeof(path), "workers/%s", name);
     if (root_fd >= 0 && unlinkat(root_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
         log_debug_errno(errno, "could not remove control group %s, ignoring: %m", path);
 }

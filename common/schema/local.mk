@@ -14,6 +14,7 @@ common_libschema_a_SOURCES = \
 	common/schema/config-value.c common/schema/config-value.h \
 	common/schema/metrics.c common/schema/metrics.h \
 	common/schema/prices.c common/schema/prices.h \
+	common/schema/stress.c common/schema/stress.h \
 	common/schema/verbs.c common/schema/verbs.h \
 	common/schema/worker-environment.c common/schema/worker-environment.h
 
@@ -27,6 +28,7 @@ schema_tests = \
 	tests/unit/test-config-image \
 	tests/unit/test-metrics \
 	tests/unit/test-prices \
+	tests/unit/test-stress-order \
 	tests/unit/test-worker-environment
 check_PROGRAMS += $(schema_tests)
 TESTS += $(schema_tests)
@@ -43,6 +45,8 @@ tests_unit_test_metrics_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_metrics_LDADD = $(schema_test_ldadd)
 tests_unit_test_prices_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_prices_LDADD = $(schema_test_ldadd) -lm
+tests_unit_test_stress_order_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_stress_order_LDADD = $(schema_test_ldadd)
 tests_unit_test_worker_environment_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_worker_environment_LDADD = $(schema_test_ldadd) $(SYSTEMD_LIBS)
 endif

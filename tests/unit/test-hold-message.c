@@ -4,6 +4,7 @@
 
 #include "common/base/files.h"
 #include "common/base/macro.h"
+#include "common/schema/stress.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -134,6 +135,42 @@ static void test_nothing_unused_is_set(void **state)
         }
         assert_int_equal(accepted, cases[i].free_bytes);
     }
+}
+
+/* agentd-stress is started by its order alone, and nothing else by one. */
+static void test_stress_order(void **state)
+{
+    static const struct {
+        const char *app, *text;
+        unsigned slot;
+        bool good;
+    } cases[] = {
+        {STRESS_APP, "load=85 cores=0 seconds=600 priority=idle", 1, true},
+        {STRESS_APP, "load=85 cores=0 seconds=600 priority=idle", 2, false},
+        {STRESS_APP, "load=0 cores=0 seconds=600 priority=idle", 1, false},
+        {STRESS_APP, "load=85 cores=0 seconds=600 priority=idle ", 1, false},
+        {STRESS_APP, "", 1, false},
+        {"stress", "load=85 cores=0 seconds=600 priority=idle", 1, false},
+        {"stress", "", 1, true},
+        {"@stres", "", 1, false},
+        {"@stress2", "load=85 cores=0 seconds=600 priority=idle", 1, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct hold_message m;
+
+        hold_message_init(&m, HOLD_START);
+        strcpy(m.app, cases[i].app);
+        strcpy(m.text, cases[i].text);
+        m.slot = cases[i].slot;
+        assert_int_equal(check(&m, TO_HOLDER), cases[i].good ? 0 : -EBADMSG);
+    }
+    struct hold_message m = valid(HOLD_SLOT, HOLD_SLOT_RUNNING);
+    memset(m.app, 0, sizeof(m.app));
+    strcpy(m.app, STRESS_APP);
+    assert_int_equal(check(&m, TO_CORE), -EBADMSG); /* the last slot of an app is none of it */
+    m.slot = STRESS_SLOT;
+    assert_int_equal(check(&m, TO_CORE), 0);
 }
 
 static void test_required_fields(void **state)
@@ -303,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_valid_in_its_direction_only),
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_nothing_unused_is_set),
+        cmocka_unit_test(test_stress_order),
         cmocka_unit_test(test_required_fields),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_signals),
