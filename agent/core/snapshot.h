@@ -92,7 +92,8 @@ struct publish_view {
     char waiting_for[200]; /* why nothing is sent yet; "": it is */
     char region[CONFIG_REGION_MAX + 1];
     char asg_name[CONFIG_STRING_MAX + 1];
-    char credentials[40]; /* where they come from; "" none yet */
+    char instance_type[32]; /* "t3.micro"; "": IMDS doesn't tell */
+    char credentials[40];   /* where they come from; "" none yet */
     char spool[CONFIG_STRING_MAX + 1];
     uint64_t queued, queued_bytes; /* windows, and bytes in the spool */
     bool spool_in_memory;          /* the disk refuses it */

@@ -13,6 +13,7 @@
 
 #define ASK_AGAIN_BASE_US UINT64_C(500000)
 #define ASK_AGAIN_CAP_US  UINT64_C(30000000)
+#define TYPE_ATTEMPTS     8u
 #define LOG_AT_FAILURES   6u /* some 10 s: a late IMDS at boot is no news */
 
 enum step { STEP_REGION, STEP_INSTANCE, STEP_GROUP_TAG, STEP_GROUP_CALL, STEP_KNOWN };
@@ -23,6 +24,7 @@ struct identity {
     char region[ENDPOINT_REGION_MAX];
     char instance_id[IDENTITY_TEXT_MAX + 1];
     char group[IDENTITY_TEXT_MAX + 1];
+    char type[IDENTITY_TYPE_MAX + 1];
     char host_name[IDENTITY_TEXT_MAX + 1];
     char why[IDENTITY_WHY_MAX];
     bool group_known;
@@ -34,12 +36,24 @@ struct identity {
 };
 
 static void ask(struct identity *identity);
+static void identity_on_type(int error, const char *value, size_t length, void *userdata);
 
 static void step_to(struct identity *identity, enum step step)
 {
     identity->step = step;
     identity->failures = 0;
     identity->why[0] = '\0';
+}
+
+/*
+ * What kind of instance it is, is asked once all else is known, which doesn't wait for it: for
+ * information only, so its absence is not said, and asked for a few times at most.
+ */
+static void ask_type(struct identity *identity)
+{
+    if (imds_get(identity->options.imds, "meta-data/instance-type", identity_on_type, identity,
+                 &identity->imds_call) < 0)
+        log_debug("the instance's type can't be asked for, ignoring");
 }
 
 /* The first step whose answer is not known. */
@@ -78,8 +92,7 @@ static void answered(struct identity *identity)
                  identity->group[0] ? "Auto Scaling group " : "in no Auto Scaling group",
                  identity->group);
     identity->options.on_change(identity->options.userdata);
-    if (identity->step != STEP_KNOWN)
-        ask(identity);
+    ask(identity);
 }
 
 static const char *imds_error(int error, char buffer[96])
@@ -136,6 +149,21 @@ static void identity_on_imds(int error, const char *value, size_t length, void *
     }
     failed(identity, what[identity->step],
            error == 0 ? "IMDS answers nonsense" : imds_error(error, text));
+}
+
+static void identity_on_type(int error, const char *value, size_t length, void *userdata)
+{
+    static const struct backoff backoff = {ASK_AGAIN_BASE_US, ASK_AGAIN_CAP_US};
+    struct identity *identity = userdata;
+
+    identity->imds_call = NULL;
+    if (error == 0 && take_value(identity->type, sizeof(identity->type), value, length))
+        return;
+    if (error == -ENOENT || error == -EOPNOTSUPP || ++identity->failures >= TYPE_ATTEMPTS)
+        return;
+    (void) sd_event_source_set_time_relative(
+        identity->retry, backoff_wait_us(&backoff, identity->failures, random_u64()));
+    (void) sd_event_source_set_enabled(identity->retry, SD_EVENT_ONESHOT);
 }
 
 static void identity_on_group(int error, const char *group, const struct aws_result *result,
@@ -201,6 +229,10 @@ static void ask(struct identity *identity)
     };
     int r;
 
+    if (identity->step == STEP_KNOWN) {
+        ask_type(identity);
+        return;
+    }
     if (identity->step == STEP_GROUP_CALL)
         r = ask_autoscaling(identity);
     else
@@ -244,8 +276,7 @@ int identity_new(struct identity **ret, const struct identity_options *options)
     (void) sd_event_source_set_description(identity->retry, "identity-retry");
     skip_known(identity);
     /* The first question is asked from the loop: on_change() must not come before we return. */
-    r = sd_event_source_set_enabled(identity->retry,
-                                    identity->step == STEP_KNOWN ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    r = sd_event_source_set_enabled(identity->retry, SD_EVENT_ONESHOT);
     if (r < 0)
         return r;
     if (identity->step != STEP_KNOWN)
@@ -286,6 +317,11 @@ const char *identity_instance_id(const struct identity *identity)
 const char *identity_group(const struct identity *identity)
 {
     return identity->group_known ? identity->group : NULL;
+}
+
+const char *identity_instance_type(const struct identity *identity)
+{
+    return identity->type[0] ? identity->type : NULL;
 }
 
 const char *identity_why(const struct identity *identity)

@@ -18,6 +18,7 @@
 
 #define IDENTITY_TEXT_MAX 255u
 #define IDENTITY_WHY_MAX  200u
+#define IDENTITY_TYPE_MAX 31u
 
 struct identity;
 
@@ -45,5 +46,7 @@ bool identity_is_known(const struct identity *identity);
 const char *identity_region(const struct identity *identity);
 const char *identity_instance_id(const struct identity *identity);
 const char *identity_group(const struct identity *identity);
+/* "t3.micro"; NULL where IMDS doesn't tell. Asked for last, and never waited for. */
+const char *identity_instance_type(const struct identity *identity);
 /* What is missing and why, in one line; "" once all is known. */
 const char *identity_why(const struct identity *identity);

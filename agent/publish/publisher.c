@@ -458,6 +458,8 @@ void publisher_view(const struct publisher *publisher, struct publish_view *view
     text_copy(view->waiting_for, sizeof(view->waiting_for), uplink_why(publisher->uplink));
     text_copy(view->region, sizeof(view->region), identity_region(identity) ?: "");
     text_copy(view->asg_name, sizeof(view->asg_name), identity_group(identity) ?: "");
+    text_copy(view->instance_type, sizeof(view->instance_type),
+              identity_instance_type(identity) ?: "");
     text_copy(view->credentials, sizeof(view->credentials),
               uplink_credentials_source(publisher->uplink));
     text_copy(view->spool, sizeof(view->spool), publisher->spool_dir);

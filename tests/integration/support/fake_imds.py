@@ -29,7 +29,7 @@ class FakeImds(HttpPeer):
     """
     Attributes for tests: violations; counts (requests by path, "401", "late"); role (None: the
     instance has none); tags (None: tags are not enabled); delay_s of each answer; silent (accepts,
-    answers nothing); denied (answers 403, as where IMDS is turned off).
+    answers nothing); instance_type (None: there is no such value); denied (answers 403, as where IMDS is turned off).
     """
 
     def __init__(self, front, *, tags=None, role=ROLE, lifetime_s=6 * 3600):
@@ -37,6 +37,7 @@ class FakeImds(HttpPeer):
         self.front = front
         self.tags = tags
         self.role = role
+        self.instance_type = "m7i.large"
         self.delay_s = 0.0
         self.silent = False
         self.denied = False
@@ -118,6 +119,8 @@ class FakeImds(HttpPeer):
             f"{root}placement/availability-zone": f"{REGION}b",
             "/latest/dynamic/instance-identity/document": json.dumps({"region": REGION, "instanceId": INSTANCE}),
         }
+        if self.instance_type:
+            values[f"{root}instance-type"] = self.instance_type
         if self.tags is not None:
             values[f"{root}tags/instance"] = values[f"{root}tags/instance/"] = "\n".join(self.tags)
             values.update({f"{root}tags/instance/{name}": value for name, value in self.tags.items()})
