@@ -17,6 +17,11 @@ agent_libcore_a_SOURCES = \
 	agent/core/upgrade.c agent/core/upgrade.h
 # Who the node is; the lifecycle work joins it.
 agent_libcore_a_SOURCES += agent/lifecycle/identity.c agent/lifecycle/identity.h
+# Stress, without agentd-stress.
+agent_libcore_a_SOURCES += \
+	agent/stress/credits.c agent/stress/credits.h \
+	agent/stress/guards.c agent/stress/guards.h \
+	agent/stress/policy.c agent/stress/policy.h
 agent_libcore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS) $(MICROHTTPD_CFLAGS)
 
 core_libs = \
@@ -34,10 +39,13 @@ if HAVE_CMOCKA
 core_tests = \
 	tests/unit/test-accounting \
 	tests/unit/test-config-changes \
+	tests/unit/test-credits \
 	tests/unit/test-ledger \
 	tests/unit/test-link \
 	tests/unit/test-log-files \
-	tests/unit/test-statsd-listener
+	tests/unit/test-statsd-listener \
+	tests/unit/test-stress-guards \
+	tests/unit/test-stress-policy
 check_PROGRAMS += $(core_tests)
 TESTS += $(core_tests)
 core_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
@@ -48,6 +56,12 @@ tests_unit_test_accounting_CPPFLAGS = $(core_test_cppflags)
 tests_unit_test_accounting_LDADD = $(core_test_ldadd)
 tests_unit_test_config_changes_CPPFLAGS = $(core_test_cppflags)
 tests_unit_test_config_changes_LDADD = $(core_test_ldadd)
+tests_unit_test_credits_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_credits_LDADD = $(core_test_ldadd)
+tests_unit_test_stress_guards_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_stress_guards_LDADD = $(core_test_ldadd)
+tests_unit_test_stress_policy_CPPFLAGS = $(core_test_cppflags)
+tests_unit_test_stress_policy_LDADD = agent/libcore.a agent/libmessages.a $(core_test_ldadd)
 tests_unit_test_ledger_CPPFLAGS = $(core_test_cppflags)
 tests_unit_test_ledger_LDADD = $(core_test_ldadd)
 tests_unit_test_link_CPPFLAGS = $(core_test_cppflags) $(SYSTEMD_CFLAGS)
