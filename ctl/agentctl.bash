@@ -7,8 +7,9 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics cost events logs config restart reload scale drain undrain upgrade load watch version help" ;;
+        "") echo "status health metrics cost events logs config restart reload scale drain undrain stress upgrade load watch version help" ;;
         config) echo "check show" ;;
+        stress) echo "on off status" ;;
     esac
 }
 
@@ -29,6 +30,9 @@ _agentctl_options()
         "scale") echo "--socket --json --no-color --help --wait --timeout" ;;
         "drain") echo "--socket --json --no-color --help --wait --timeout" ;;
         "undrain") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "stress on") echo "--socket --json --no-color --help --wait --timeout --for --load --cores --priority" ;;
+        "stress off") echo "--socket --json --no-color --help --wait --timeout" ;;
+        "stress status") echo "--socket --json --no-color --help" ;;
         "upgrade") echo "--socket --json --no-color --help --wait --timeout" ;;
         "load") echo "--socket --json --no-color --help --rate --connections --new-connections --data --for" ;;
         "watch") echo "--socket --json --no-color --help --for --interval" ;;
@@ -54,6 +58,9 @@ _agentctl_value()
         --data) echo other ;;
         --for) echo other ;;
         --interval) echo other ;;
+        --load) echo other ;;
+        --cores) echo other ;;
+        --priority) echo priority ;;
     esac
 }
 
@@ -106,6 +113,9 @@ _agentctl()
         directory)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return ;;
+        priority)
+            mapfile -t COMPREPLY < <(compgen -W "idle normal" -- "$current")
             return ;;
         other) return ;;
     esac

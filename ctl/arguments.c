@@ -212,6 +212,7 @@ static int check_value(const char *subject, enum verb_value kind, const char *te
         if (url_read(text, "/", &url, &fault) < 0)
             return reject(error, "%s '%.80s': %s", subject, text, fault);
         break;
+    case VERB_VALUE_PRIORITY: /* the verb says what is allowed */
     case VERB_VALUE_VERB:
     case VERB_VALUE_TEXT:
     case VERB_VALUE_NONE:

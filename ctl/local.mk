@@ -43,6 +43,7 @@ agentctl_SOURCES = \
 	ctl/verb-scale.c \
 	ctl/progress.c ctl/progress.h \
 	ctl/verb-status.c \
+	ctl/verb-stress.c \
 	ctl/verb-upgrade.c \
 	ctl/verb-version.c \
 	ctl/verb-watch.c \

@@ -55,6 +55,9 @@ static const char walk[] =
     "            compopt -o filenames 2>/dev/null\n"
     "            mapfile -t COMPREPLY < <(compgen -d -- \"$current\")\n"
     "            return ;;\n"
+    "        priority)\n"
+    "            mapfile -t COMPREPLY < <(compgen -W \"idle normal\" -- \"$current\")\n"
+    "            return ;;\n"
     "        other) return ;;\n"
     "    esac\n"
     "    if [[ $current == -* ]]; then\n"
@@ -159,6 +162,8 @@ static const char *value_word(enum verb_value value)
         return "target";
     case VERB_VALUE_VERB:
         return "verb";
+    case VERB_VALUE_PRIORITY:
+        return "priority";
     default:
         return "other";
     }

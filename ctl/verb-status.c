@@ -145,6 +145,26 @@ static void print_publish(struct session *session, const struct json_object *pub
     print_cloudwatch(session, field_object(publish, "cloudwatch"));
 }
 
+/* Only while it is on: then it explains the CPU. */
+static void print_stress(struct session *session, const struct json_object *stress)
+{
+    double share = field_double(stress, "share"), left_s = field_double(stress, "seconds_left");
+    struct buffer *out = &session->out;
+    char text[CLOCK_TEXT_MAX];
+
+    if (!field_bool(stress, "on"))
+        return;
+    display_paint(&session->display, out, PAINT_WARNING, "stress on");
+    buffer_printf(out, ", target %" PRIu64 " %%", amount(stress, "load"));
+    if (isfinite(share))
+        buffer_printf(out, ", makes %.1f %%", share);
+    buffer_printf(out, ", ends in %s, by ",
+                  left_s >= 1 ? clock_format_duration(text, (uint64_t) left_s * USEC_PER_SEC)
+                              : "a moment");
+    display_clean(out, field_text(stress, "started_by", "?"), 24);
+    buffer_append_string(out, "\n");
+}
+
 /* Lines that are lost are somebody's missing metrics. */
 static void print_statsd(struct session *session, const struct json_object *statsd)
 {
@@ -360,6 +380,7 @@ enum exit_code verb_status(struct session *session)
     print_node(session, body);
     print_publish(session, field_object(body, "publish"));
     print_statsd(session, field_object(body, "statsd"));
+    print_stress(session, field_object(body, "stress"));
     for (size_t i = 0; r == 0 && i < field_items(body, "apps"); i++)
         r = print_app(session, field_item(body, "apps", i));
     if (r < 0)

@@ -134,6 +134,7 @@ void agent_on_config(struct agent *agent, int fd)
     log_set_level(agent->config->log_level);
     agent_take_instance_id(agent);
     control_take_config(agent->control);
+    agent_stress_configure(agent);
     snprintf(text, sizeof(text),
              "configuration reloaded, %zu keys changed, %zu of them wait for a restart", n,
              json_object_array_length(needs_restart));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The root object, for its own files: agent.c (what it consists of, the snapshot, the holder's
  * messages) and agent-changes.c (what is asked for: reload, restart, scale, drain, upgrade,
- * stop). */
+ * stop) and agent-stress.c. */
 #pragma once
 
 #include "agent/core/agent.h"
@@ -10,7 +10,16 @@
 #include "agent/core/upgrade.h"
 #include "agent/serve/control.h"
 #include "agent/serve/health.h"
+#include "agent/stress/guards.h"
+#include "agent/stress/policy.h"
 #include "agent/supervise/workers.h"
+
+struct agent_stress {
+    struct stress_policy policy;
+    struct stress_guards guards;
+    sd_event_source *timer;
+    bool sampled; /* since the guards' last look */
+};
 
 struct agent {
     sd_event *event;
@@ -25,6 +34,7 @@ struct agent {
     struct prometheus_server *prometheus;
     struct control *control;
     struct upgrade *upgrade;
+    struct agent_stress stress;
     struct snapshot *snapshot;
     sd_event_source *refresh; /* deferred: many changes, one snapshot */
     sd_event_source *lame_duck;
@@ -73,3 +83,21 @@ enum control_progress agent_upgrade_progress(uint64_t token, char **ret_why, voi
 
 /* See struct upgrade_owner. */
 void agent_on_upgrade_checked(const char *why, const char *version, uint64_t token, void *userdata);
+
+/* --- agent-stress.c */
+
+int agent_stress_open(struct agent *agent);
+void agent_stress_close(struct agent *agent);
+void agent_stress_configure(struct agent *agent);
+void agent_stress_begin_anew(struct agent *agent);
+/* Whether it was about stress alone. */
+bool agent_stress_on_message(struct agent *agent, const struct hold_message *message);
+/* The host was measured; then a snapshot was taken, and the guards look at it. */
+void agent_stress_sampled(struct agent *agent);
+void agent_stress_look(struct agent *agent);
+void agent_stress_view(const struct agent *agent, struct stress_view *view);
+/* See struct observer_owner and struct control_owner. */
+int agent_stress_pid(void *userdata);
+int agent_stress_on(const struct stress_order *order, const struct stress_asker *asker,
+                    char why[STRESS_WHY_MAX], void *userdata);
+bool agent_stress_off(const struct stress_asker *asker, void *userdata);

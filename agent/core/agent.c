@@ -65,6 +65,7 @@ static void take_snapshot(struct agent *agent)
     snapshot->node =
         snapshot->drained_at_us && agent->node != NODE_DRAINING ? NODE_DRAINED : agent->node;
     observer_view(agent->observer, snapshot);
+    agent_stress_view(agent, &snapshot->stress);
 }
 
 static void on_finished(void *userdata)
@@ -92,6 +93,7 @@ static int agent_on_refresh(sd_event_source *source, void *userdata)
     char status[HOLD_TEXT_MAX + 1];
 
     take_snapshot(agent);
+    agent_stress_look(agent);
     workers_check_limits(agent->workers, agent->config, agent->snapshot);
     health_update(agent->health, agent->snapshot);
     verdict_print(agent->snapshot, status, sizeof(status));
@@ -135,6 +137,7 @@ static void on_tick(void *userdata)
     struct agent *agent = userdata;
 
     cut_logs(agent);
+    agent_stress_sampled(agent);
     agent_refresh_later(agent);
 }
 
@@ -194,6 +197,10 @@ static void on_message(const struct hold_message *message, int take_fd, void *us
 {
     struct agent *agent = userdata;
 
+    if (agent_stress_on_message(agent, message)) {
+        fd_close(take_fd); /* of its scoreboard, which it knows nothing of */
+        return;
+    }
     switch (message->type) {
     case HOLD_HELLO:
         agent->core_starts = (unsigned) message->argument;
@@ -203,6 +210,7 @@ static void on_message(const struct hold_message *message, int take_fd, void *us
             ledger_set_drained_at_us(agent->ledger, 0);
             ledger_set_reload_apps(agent->ledger, 0);
             workers_begin_anew(agent->workers);
+            agent_stress_begin_anew(agent);
         }
         break;
     case HOLD_CONFIG:
@@ -283,7 +291,7 @@ static int new_modules(struct agent *agent)
 {
     const struct workers_owner workers_owner = {on_worker, on_worker_gone, on_workers_changed,
                                                 agent};
-    const struct observer_owner observer_owner = {get_supervisor, on_tick, agent};
+    const struct observer_owner observer_owner = {get_supervisor, on_tick, agent_stress_pid, agent};
     const struct control_owner control_owner = {
         .snapshot = get_snapshot,
         .config = get_config,
@@ -299,6 +307,8 @@ static int new_modules(struct agent *agent)
         .drain = agent_drain,
         .upgrade = agent_upgrade,
         .upgrade_progress = agent_upgrade_progress,
+        .stress_on = agent_stress_on,
+        .stress_off = agent_stress_off,
         .userdata = agent,
     };
     int r;
@@ -325,6 +335,9 @@ static int new_modules(struct agent *agent)
     if (r < 0)
         return r;
     agent_check_apps(workers_configure(agent->workers, agent->config));
+    r = agent_stress_open(agent);
+    if (r < 0)
+        return r;
     r = observer_new(&agent->observer, agent->event, agent->config, agent->instance_id,
                      agent->ledger, agent->accounting, getppid(), &observer_owner);
     if (r < 0)
@@ -384,6 +397,7 @@ struct agent *agent_free(struct agent *agent)
     sd_event_source_disable_unref(agent->hangup);
     sd_event_source_disable_unref(agent->lame_duck);
     agent->refresh = sd_event_source_disable_unref(agent->refresh);
+    agent_stress_close(agent);
     control_free(agent->control);
     health_free(agent->health);
     prometheus_server_free(agent->prometheus);

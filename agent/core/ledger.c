@@ -27,6 +27,7 @@ struct ledger_memory {
     struct command_ring commands;
     struct supervisor_roll rolls[APPS_MAX];
     struct ledger_publish publish;
+    struct stress_notes stress;
     struct event_ring events;
     struct ledger_accounts accounts[2];
     struct supervisor_slot slots[APPS_MAX][APP_SLOTS_MAX];
@@ -192,6 +193,11 @@ struct supervisor_roll *ledger_rolls(struct ledger *ledger)
 struct ledger_publish *ledger_publish(struct ledger *ledger)
 {
     return &ledger->memory->publish;
+}
+
+struct stress_notes *ledger_stress(struct ledger *ledger)
+{
+    return &ledger->memory->stress;
 }
 
 struct event_ring *ledger_events(struct ledger *ledger)

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "agent/supervise/events.h"
+#include "agent/stress/policy.h"
 #include "agent/supervise/supervisor.h"
 #include "common/base/scoreboard.h"
 #include "common/schema/config.h"
@@ -102,6 +103,7 @@ void ledger_set_reload_apps(struct ledger *ledger, uint32_t apps);
 struct command_ring *ledger_commands(struct ledger *ledger);
 struct supervisor_roll *ledger_rolls(struct ledger *ledger); /* [APPS_MAX] */
 struct ledger_publish *ledger_publish(struct ledger *ledger);
+struct stress_notes *ledger_stress(struct ledger *ledger);
 
 struct event_ring *ledger_events(struct ledger *ledger);
 struct supervisor_slot (*ledger_slots(struct ledger *ledger))[APP_SLOTS_MAX];

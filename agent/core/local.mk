@@ -3,7 +3,7 @@ noinst_LIBRARIES += agent/libcore.a
 agent_libcore_a_SOURCES = \
 	agent/core/accounting.c agent/core/accounting.h \
 	agent/core/agent.c agent/core/agent.h agent/core/agent-internal.h \
-	agent/core/agent-changes.c \
+	agent/core/agent-changes.c agent/core/agent-stress.c \
 	agent/core/commands.c agent/core/commands.h \
 	agent/core/config-changes.c agent/core/config-changes.h \
 	agent/core/inheritance.c agent/core/inheritance.h \

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* All series of all apps; what the outbox takes. */
 #define RECORD_WINDOW_LIMIT (3u * 1024 * 1024)
@@ -42,6 +43,7 @@ struct observer {
     uint64_t statsd_dropped_counted;      /* as of the last closed window */
     struct buffer record;                 /* the last closed window */
     struct process_view *views[APPS_MAX]; /* APP_SLOTS_MAX each; NULL: none */
+    double stress_percent;
     uint64_t sample_us;
     uint64_t next_us;
 };
@@ -103,6 +105,21 @@ static void sample_agent(struct observer *observer, uint64_t now_us)
     windows_observe(observer->windows, METRIC_AGENT_MEMORY, WINDOW_NO_APP, memory);
 }
 
+/* Part of the host's CPU, not on top of it. Windows have it only while it is there. */
+static void sample_stress(struct observer *observer, uint64_t now_us)
+{
+    int pid = observer->owner.stress_pid(observer->owner.userdata);
+    long n_cpus = pid > 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
+    struct process_usage usage;
+
+    observer->stress_percent = pid > 0 ? (double) NAN : 0;
+    if (n_cpus <= 0 || process_sampler_sample(observer->processes, pid, now_us, &usage) < 0)
+        return;
+    observer->stress_percent = usage.cpu_percent / (double) n_cpus;
+    windows_observe(observer->windows, METRIC_STRESS_LOAD, WINDOW_NO_APP,
+                    observer->stress_percent); /* NAN, at first, is passed over */
+}
+
 static void sample_publishing(struct observer *observer)
 {
     struct publish_view view;
@@ -123,6 +140,7 @@ static void sample(struct observer *observer, uint64_t now_us)
         if (ledger_app_name(observer->ledger, app)[0] != '\0')
             sample_workers(observer, app, now_us);
     sample_agent(observer, now_us);
+    sample_stress(observer, now_us);
     sample_publishing(observer);
     process_sampler_forget(observer->processes, now_us);
     accounting_sample(observer->accounting, now_us);
@@ -318,6 +336,7 @@ int observer_new(struct observer **ret, sd_event *event, const struct config *co
     observer->ledger = ledger;
     observer->accounting = accounting;
     observer->holder_pid = holder_pid;
+    observer->stress_percent = (double) NAN;
     observer->owner = *owner;
     observer->sample_us = config->sample_ms * USEC_PER_MSEC;
     buffer_init(&observer->record, RECORD_WINDOW_LIMIT);
@@ -445,11 +464,18 @@ static void view_app(const struct observer *observer, struct app_view *view, uns
     }
 }
 
+double observer_stress_percent(const struct observer *observer)
+{
+    return observer->stress_percent;
+}
+
 void observer_view(const struct observer *observer, struct snapshot *snapshot)
 {
     for (int metric = 0; metric < METRIC_COUNT_; metric++)
         if (metric_info(metric)->scope != METRIC_APP)
             windows_view(observer->windows, metric, WINDOW_NO_APP, &snapshot->host[metric]);
+    snapshot->host[METRIC_STRESS_LOAD].last = observer->stress_percent;
+    snapshot->host[METRIC_STRESS_LOAD].present = isfinite(observer->stress_percent);
     for (size_t i = 0; i < snapshot->n_apps; i++) {
         unsigned app = snapshot->apps[i].index;
 

@@ -16,7 +16,8 @@ struct observer;
 /* What it has to know of the workers, asked at each tick. */
 struct observer_owner {
     const struct supervisor *(*supervisor)(void *userdata);
-    void (*on_tick)(void *userdata); /* after each sample */
+    void (*on_tick)(void *userdata);   /* after each sample */
+    int (*stress_pid)(void *userdata); /* agentd-stress; 0: none runs */
     void *userdata;
 };
 
@@ -45,6 +46,10 @@ const char *observer_instance_id(const struct observer *observer);
 /* The bodies that CloudWatch would get for the last closed window, now, as a JSON array: appended.
  * 0, -EAGAIN before the first, or a negative errno. */
 int observer_print_bodies(const struct observer *observer, struct buffer *out);
+
+/* The share of all CPUs' time that agentd-stress had in the last sample; NAN: not known
+ * yet, 0: it doesn't run. */
+double observer_stress_percent(const struct observer *observer);
 
 /* Fills in the host's and the apps' series, each worker's CPU and memory, and the publisher's
  * state. The apps must be in place. */

@@ -103,6 +103,18 @@ struct publish_view {
     struct publish_error_view codes[PUBLISH_CODES_MAX + 1];
 };
 
+struct stress_view {
+    bool on;                      /* the rest but the last two means nothing without it */
+    bool running;                 /* by this order: a changed one takes a moment */
+    unsigned load_percent, cores; /* 0: all */
+    bool normal_priority;
+    int pid;      /* 0: it is being started */
+    unsigned uid; /* whose order it is */
+    uint64_t ends_at_us;
+    double share_percent; /* of all CPUs' time, in the last sample; NAN: not known yet; 0: off */
+    char last[160];       /* how the last one ended; "": there was none */
+};
+
 struct statsd_totals { /* since this core's start */
     bool listens;      /* false: there is no socket, the rest means nothing */
     uint64_t datagrams, lines;
@@ -126,6 +138,7 @@ struct snapshot {
     struct sample_view app_series[APPS_MAX][METRIC_COUNT_]; /* app metrics */
     struct publish_view publish;
     struct statsd_totals statsd;
+    struct stress_view stress;
     size_t n_apps;
     struct app_view apps[APPS_MAX];
 };

@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-/* All worker slots, twice over (rolls), and the agent itself. */
-#define PROCESSES_MAX (2u * APPS_MAX * APP_SLOTS_MAX + 2u)
+/* All worker slots, twice over (rolls), the agent itself, and agentd-stress. */
+#define PROCESSES_MAX (2u * APPS_MAX * APP_SLOTS_MAX + 3u)
 
 struct process_sampler;
 

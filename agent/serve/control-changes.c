@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Not in this state: told apart from a configuration that is bad. */
-static void refuse(struct http_request *request, const char *why)
+void control_refuse(struct http_request *request, const char *why)
 {
     struct json_object *object = json_object_new_object();
 
@@ -26,7 +25,7 @@ static void respond_refusal(struct http_request *request, int error)
     if (error == -ENOENT)
         control_respond_error(request, 404, "no such app, or no worker in that slot");
     else
-        refuse(request, "agentd is stopping");
+        control_refuse(request, "agentd is stopping");
 }
 
 /* --- restart ---------------------------------------------------------------------------------- */
@@ -148,7 +147,7 @@ void control_on_reload(struct http_request *request, void *userdata)
     if (!control_may_change(control, request, what))
         return;
     if (control->reloads[1].n == CONTROL_RELOADS_MAX) {
-        refuse(request, "too many reloads wait already");
+        control_refuse(request, "too many reloads wait already");
         return;
     }
     snprintf(why, sizeof(why), "agentd is stopping");
@@ -159,7 +158,7 @@ void control_on_reload(struct http_request *request, void *userdata)
         else if (r == -EINVAL)
             control_respond_error(request, 409, why);
         else
-            refuse(request, why);
+            control_refuse(request, why);
         return;
     }
     waiting = &control->reloads[r > 0];
@@ -289,7 +288,7 @@ void control_on_upgrade(struct http_request *request, void *userdata)
     if (!control_may_change(control, request, "upgrade"))
         return;
     if (control->owner.upgrade(&why, control->owner.userdata) < 0) {
-        refuse(request, why);
+        control_refuse(request, why);
         return;
     }
     control->upgrading = request;

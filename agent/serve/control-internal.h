@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/serve/control.h"
+#include "agent/serve/peer.h"
 
 #define CONTROL_PROGRESS_PREFIX "/v1/restart/"
 #define CONTROL_UPGRADE_PREFIX  "/v1/upgrade/"
@@ -28,6 +29,11 @@ void control_respond_error(struct http_request *request, unsigned status, const 
 struct json_object *control_new_answer(void);
 /* Whether the peer may change something; if not, it was answered. Both ways it is logged. */
 bool control_may_change(struct control *control, struct http_request *request, const char *what);
+/* The same, and who it is. */
+bool control_peer_may_change(struct control *control, struct http_request *request,
+                             const char *what, struct peer *ret);
+/* 409: not in this state, told apart from a configuration that is bad. */
+void control_refuse(struct http_request *request, const char *why);
 
 /* Routes; |userdata| is a struct control. */
 void control_on_restart(struct http_request *request, void *userdata);
@@ -38,3 +44,6 @@ void control_on_drain(struct http_request *request, void *userdata);
 void control_on_undrain(struct http_request *request, void *userdata);
 void control_on_upgrade(struct http_request *request, void *userdata);
 void control_on_upgrade_progress(struct http_request *request, void *userdata);
+void control_on_stress(struct http_request *request, void *userdata);
+void control_on_stress_on(struct http_request *request, void *userdata);
+void control_on_stress_off(struct http_request *request, void *userdata);

@@ -16,23 +16,74 @@ static int refuse(char why[CONTROL_WHY_MAX], const char *text)
 }
 
 /* What a body may have in all; a request allows some of it. */
-enum member { APP = 1 << 0, SLOT = 1 << 1, CORE = 1 << 2, WORKERS = 1 << 3 };
+enum member {
+    APP = 1 << 0,
+    SLOT = 1 << 1,
+    CORE = 1 << 2,
+    WORKERS = 1 << 3,
+    LOAD = 1 << 4,
+    SECONDS = 1 << 5,
+    CORES = 1 << 6,
+    PRIORITY = 1 << 7,
+};
 
 struct members {
     unsigned given; /* which */
     char app[APP_NAME_MAX + 1];
     unsigned slot, workers;
     bool core;
+    struct stress_order stress;
 };
 
 static enum member find_member(const char *key)
 {
-    return strcmp(key, "app") == 0       ? APP
-           : strcmp(key, "slot") == 0    ? SLOT
-           : strcmp(key, "core") == 0    ? CORE
-           : strcmp(key, "workers") == 0 ? WORKERS
-                                         : 0;
+    static const struct {
+        const char *key;
+        enum member member;
+    } members[] = {
+        {"app", APP},   {"slot", SLOT},       {"core", CORE},   {"workers", WORKERS},
+        {"load", LOAD}, {"seconds", SECONDS}, {"cores", CORES}, {"priority", PRIORITY},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        if (strcmp(members[i].key, key) == 0)
+            return members[i].member;
+    return 0;
 }
+
+static int take_stress_member(struct stress_order *order, enum member member,
+                              const struct json_object *object, const char *key,
+                              char why[CONTROL_WHY_MAX])
+{
+    const struct {
+        enum member member;
+        int64_t max;
+        unsigned *value;
+        const char *what;
+    } numbers[] = {
+        {LOAD, STRESS_LOAD_MAX, &order->load_percent, "\"load\" must be a number from 1 to 100"},
+        {SECONDS, STRESS_SECONDS_MAX, &order->seconds,
+         "\"seconds\" must be a number from 1 to 86400"},
+        {CORES, STRESS_CORES_MAX, &order->cores, "\"cores\" must be a number from 1"},
+    };
+    const char *text;
+    int64_t number;
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        if (numbers[i].member != member)
+            continue;
+        if (json_get_int64(object, key, &number) < 0 || number < 1 || number > numbers[i].max)
+            return refuse(why, numbers[i].what);
+        *numbers[i].value = (unsigned) number;
+        return 0;
+    }
+    if (json_get_string(object, key, &text) < 0 ||
+        (strcmp(text, "idle") != 0 && strcmp(text, "normal") != 0))
+        return refuse(why, "\"priority\" must be \"idle\" or \"normal\"");
+    order->normal_priority = strcmp(text, "normal") == 0;
+    return 0;
+}
+_Static_assert(STRESS_LOAD_MAX == 100 && STRESS_SECONDS_MAX == 86400, "the messages say so");
 
 static int take_member(struct members *members, enum member member,
                        const struct json_object *object, const char *key, char why[CONTROL_WHY_MAX])
@@ -61,6 +112,11 @@ static int take_member(struct members *members, enum member member,
             return refuse(why, "\"workers\" must be a number from 0 to 64");
         members->workers = (unsigned) number;
         break;
+    case LOAD:
+    case SECONDS:
+    case CORES:
+    case PRIORITY:
+        return take_stress_member(&members->stress, member, object, key, why);
     }
     return 0;
 }
@@ -72,7 +128,8 @@ static int parse(const char *body, size_t length, unsigned allowed, const char *
 {
     CLEANUP_JSON struct json_object *object = NULL;
 
-    *ret = (struct members){.given = 0};
+    *ret = (struct members){
+        .stress = {.load_percent = STRESS_LOAD_DEFAULT, .seconds = STRESS_SECONDS_DEFAULT}};
     if (length > 0 &&
         (json_parse(body, length, &object) < 0 || !json_object_is_type(object, json_type_object)))
         return refuse(why, "the body must be one JSON object");
@@ -131,6 +188,19 @@ int control_parse_scale(const char *body, size_t length, struct control_scale *r
         return refuse(why, "\"app\" and \"workers\" are wanted, both");
     ret->workers = members.workers;
     text_copy(ret->app, sizeof(ret->app), members.app);
+    return 0;
+}
+
+int control_parse_stress(const char *body, size_t length, struct stress_order *ret,
+                         char why[CONTROL_WHY_MAX])
+{
+    struct members members;
+
+    if (parse(body, length, LOAD | SECONDS | CORES | PRIORITY,
+              "unknown member; allowed are \"load\", \"seconds\", \"cores\" and \"priority\"",
+              &members, why) < 0)
+        return -EINVAL;
+    *ret = members.stress;
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/schema/contract.h"
+#include "common/schema/stress.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,13 @@ struct control_scale {
 /* {"app": "NAME", "workers": N}, both. As above. */
 int control_parse_scale(const char *body, size_t length, struct control_scale *ret,
                         char why[CONTROL_WHY_MAX]);
+
+/*
+ * {"load": N, "seconds": N, "cores": N, "priority": "idle"|"normal"}, any of them; the others are
+ * stress.h's defaults. As above.
+ */
+int control_parse_stress(const char *body, size_t length, struct stress_order *ret,
+                         char why[CONTROL_WHY_MAX]);
 
 /* A whole unsigned number of a query, as in ?since=12. NULL gives |fallback|. 0 or -EINVAL. */
 int control_parse_number(const char *text, unsigned long long fallback, unsigned long long max,

@@ -55,11 +55,20 @@ struct json_object *control_new_answer(void)
 /* Whether the peer may change something; if not, it was answered. Both ways it is logged. */
 bool control_may_change(struct control *control, struct http_request *request, const char *what)
 {
+    struct peer peer;
+
+    return control_peer_may_change(control, request, what, &peer);
+}
+
+bool control_peer_may_change(struct control *control, struct http_request *request,
+                             const char *what, struct peer *ret)
+{
     const struct config *config = control->owner.config(control->owner.userdata);
     char why[CONFIG_STRING_MAX + 120];
     struct peer peer;
 
     int r = peer_identify(http_request_fd(request), control->admin_group, &peer);
+    *ret = peer;
     if (r >= 0 && peer.may_change) {
         log_notice("%s asked for by uid %u, pid %d", what, peer.uid, (int) peer.pid);
         return true;
@@ -225,6 +234,9 @@ static const struct http_route routes[] = {
     {HTTP_POST, "/v1/scale", CONTROL_BODY_MAX, control_on_scale},
     {HTTP_POST, "/v1/drain", CONTROL_BODY_MAX, control_on_drain},
     {HTTP_POST, "/v1/undrain", CONTROL_BODY_MAX, control_on_undrain},
+    {HTTP_GET, "/v1/stress", 0, control_on_stress},
+    {HTTP_POST, "/v1/stress", CONTROL_BODY_MAX, control_on_stress_on},
+    {HTTP_POST, "/v1/stress/off", CONTROL_BODY_MAX, control_on_stress_off},
     {HTTP_POST, "/v1/upgrade", CONTROL_BODY_MAX, control_on_upgrade},
     {HTTP_GET, CONTROL_UPGRADE_PREFIX "*", 0, control_on_upgrade_progress},
     {.path = NULL},

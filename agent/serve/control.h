@@ -14,6 +14,9 @@
  * the worker to blame with its last lines
  *   POST /v1/scale {"app", "workers"}
  *   POST /v1/drain /v1/undrain
+ *   GET  /v1/stress
+ *   POST /v1/stress {"load", "seconds", "cores", "priority"}, none of which must be there, and
+ *   POST /v1/stress/off                                    200 with what is on then
  *   POST /v1/upgrade                                       202 with versions and a token; 422 with
  * what the check of the new programs says
  *   GET  /v1/upgrade/TOKEN                                 done or not, and why it failed
@@ -27,6 +30,7 @@
 #include "agent/core/snapshot.h"
 #include "agent/observe/statsd.h"
 #include "agent/serve/control-request.h"
+#include "agent/stress/policy.h"
 #include "agent/supervise/events.h"
 #include "common/base/json.h"
 #include "common/net/http-server.h"
@@ -75,6 +79,11 @@ struct control_owner {
     int (*upgrade)(const char **why, void *userdata);
     /* *ret_why is the caller's to free, set when it failed. */
     enum control_progress (*upgrade_progress)(uint64_t token, char **ret_why, void *userdata);
+    /* Begins a stress or changes it: 0 or 1; -EINVAL (longer than allowed) or -EBUSY (not now),
+     * with a line in |why|. */
+    int (*stress_on)(const struct stress_order *order, const struct stress_asker *asker,
+                     char why[STRESS_WHY_MAX], void *userdata);
+    bool (*stress_off)(const struct stress_asker *asker, void *userdata); /* was it on */
     void *userdata;
 };
 

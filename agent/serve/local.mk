@@ -4,6 +4,7 @@ agent_libserve_a_SOURCES = \
 	agent/serve/control-changes.c agent/serve/control-internal.h \
 	agent/serve/control-request.c agent/serve/control-request.h \
 	agent/serve/control.c agent/serve/control.h \
+	agent/serve/control-stress.c \
 	agent/serve/health.c agent/serve/health.h \
 	agent/serve/peer.c agent/serve/peer.h \
 	agent/serve/prometheus.c agent/serve/prometheus.h \
@@ -21,6 +22,7 @@ EXTRA_DIST += \
 	tests/data/fuzz/control/number \
 	tests/data/fuzz/control/scale \
 	tests/data/fuzz/control/slot \
+	tests/data/fuzz/control/stress \
 	tests/data/fuzz/control/unknown
 
 if HAVE_CMOCKA

@@ -118,6 +118,7 @@ static const struct gauge {
     {METRIC_PRESSURE_IO, "pressure_io_ratio", PERCENT},
     {METRIC_AGENT_MEMORY, "agent_memory_bytes", 1},
     {METRIC_AGENT_CPU, "agent_cpu_ratio", PERCENT},
+    {METRIC_STRESS_LOAD, "stress_load_ratio", PERCENT},
     {METRIC_SPOOL_BYTES, "spool_bytes", 1},
     {METRIC_IN_FLIGHT, "app_requests_in_flight", 1},
     {METRIC_WORKERS_READY, "app_workers_ready", 1},

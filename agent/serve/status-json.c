@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -161,6 +162,30 @@ static struct json_object *statsd_json(const struct statsd_totals *statsd)
     return object;
 }
 
+struct json_object *stress_json(const struct snapshot *snapshot)
+{
+    const struct stress_view *stress = &snapshot->stress;
+    struct json_object *object = json_object_new_object();
+    bool on = stress->on;
+    uint64_t left_us =
+        stress->ends_at_us > snapshot->taken_at_us ? stress->ends_at_us - snapshot->taken_at_us : 0;
+    char by[32];
+
+    snprintf(by, sizeof(by), "uid %u", stress->uid);
+    json_add_bool(object, "on", on);
+    json_add_bool(object, "running", on && stress->running);
+    json_add_bool(object, "alive", stress->pid > 0); /* also one that is about to end */
+    json_add(object, "load", on ? json_object_new_int64(stress->load_percent) : NULL);
+    json_add(object, "cores", on && stress->cores ? json_object_new_int64(stress->cores) : NULL);
+    json_add_string(object, "priority", !on ? NULL : stress->normal_priority ? "normal" : "idle");
+    json_add(object, "pid", on && stress->pid > 0 ? json_object_new_int64(stress->pid) : NULL);
+    add_number(object, "seconds_left", on ? (double) left_us / USEC_PER_SEC : (double) NAN, 1);
+    add_number(object, "share", stress->share_percent, 1);
+    json_add_string(object, "started_by", on ? by : NULL);
+    json_add_string(object, "last", stress->last);
+    return object;
+}
+
 struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory)
 {
     struct json_object *object = new_versioned(), *holder = json_object_new_object();
@@ -190,6 +215,7 @@ struct json_object *status_json(const struct snapshot *snapshot, const char *log
         json_object_array_add(apps, app_json(snapshot, &snapshot->apps[i]));
     json_add(object, "apps", apps);
     json_add(object, "publish", publish_json(snapshot));
+    json_add(object, "stress", stress_json(snapshot));
     json_add(object, "statsd", snapshot->statsd.listens ? statsd_json(&snapshot->statsd) : NULL);
     return object;
 }

@@ -12,6 +12,8 @@
 
 /* Each returns a new object, the caller's. |log_directory| NULL = the journal. */
 struct json_object *status_json(const struct snapshot *snapshot, const char *log_directory);
+/* Its part on stress. */
+struct json_object *stress_json(const struct snapshot *snapshot);
 /* |statsd|: its series too; NULL: none. */
 struct json_object *metrics_json(const struct snapshot *snapshot, unsigned window_s,
                                  const struct statsd *statsd);

@@ -102,7 +102,18 @@
         "Lines of more are refused, and counted.")                                                 \
                                                                                                    \
     KEY(prometheus, listen, prometheus_listen, LISTEN, ADDRESS, "", "\"\"", 0, 107, NULL, true,    \
-        "Where /metrics answers Prometheus, besides the control socket. Empty: nowhere else.")
+        "Where /metrics answers Prometheus, besides the control socket. Empty: nowhere else.")     \
+                                                                                                   \
+    KEY(stress, enabled, stress_enabled, BOOL, TEXT, "", "true", 0, 1, NULL, false,                \
+        "false: agentctl stress on is refused.")                                                   \
+    KEY(stress, max_seconds, stress_max_s, UINT, TEXT, "s", "3600", 1, 86400, NULL, false,         \
+        "The longest stress that may be asked for.")                                               \
+    KEY(stress, latency_ms, stress_latency_ms, UINT, TEXT, "ms", "1000", 0, 60000, NULL, false,    \
+        "An app whose 99th percentile of latency is over this in two intervals of 5 s in a row "   \
+        "ends a stress, and none begins. 0: never.")                                               \
+    KEY(stress, steal_percent, stress_steal_percent, UINT, TEXT, "%", "20", 0, 100, NULL, false,   \
+        "The same of CPUSteal's average: the CPU credits are spent, or the host is crowded. "      \
+        "0: never.")
 
 /* Keys of each app: fields of struct config_app. */
 #define CONFIG_APP_KEYS(KEY)                                                                       \

@@ -94,6 +94,10 @@ struct config {
     unsigned statsd_series_max;
     /* prometheus */
     char prometheus_listen[CONFIG_LISTEN_MAX + 1]; /* "" = none */
+    /* stress */
+    bool stress_enabled;
+    unsigned stress_max_s;
+    unsigned stress_latency_ms, stress_steal_percent; /* 0 = no guard */
 
     struct config_app apps[APPS_MAX];
     size_t n_apps; /* in order of name; enabled and disabled ones */

@@ -65,6 +65,8 @@ enum metric_kind {
            "Windows that were given up: older than two weeks, or over the spool's limit.")         \
     METRIC(SPOOL_BYTES, "SpoolBytes", AGENT, GAUGE, "Bytes",                                       \
            "What waits to be sent, on disk or in memory.")                                         \
+    METRIC(STRESS_LOAD, "StressLoad", AGENT, GAUGE, "Percent",                                     \
+           "Share of CPUUtilization that agentctl stress makes. Not sent while stress is off.")    \
     METRIC(STATSD_DROPPED, "StatsdDropped", AGENT, COUNT, "Count",                                 \
            "StatsD lines that were no StatsD, or whose series found no place; and datagrams that " \
            "were cut or that the kernel had no room for.")

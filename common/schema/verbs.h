@@ -21,6 +21,7 @@ enum verb_value {
     VERB_VALUE_DURATION, /* as clock_parse_duration() reads it */
     VERB_VALUE_NUMBER,   /* a whole number */
     VERB_VALUE_TARGET,   /* APP or APP.SLOT */
+    VERB_VALUE_PRIORITY, /* "idle" or "normal" */
     VERB_VALUE_VERB,
     VERB_VALUE_URL,
     VERB_VALUE_TEXT, /* any */
@@ -73,10 +74,17 @@ enum verb_value {
     OPTION(DATA, 0, "data", "TEXT", VERB_VALUE_TEXT,                                               \
            "POST this as a form (message=hello) instead of a GET. Up to 64 KiB.")                  \
     OPTION(FOR, 0, "for", "DURATION", VERB_VALUE_DURATION,                                         \
-           "End after so long. For load 1s to 1h, default 30s; for watch 1s to 24h, default: "     \
-           "until interrupted.")                                                                   \
+           "End after so long (90s, 10m, 1h; a bare number is seconds). "                          \
+           "For load 1s to 1h, default 30s; for watch 1s to 24h, default: until interrupted; "     \
+           "for stress on default 10m, at most stress.max_seconds.")                               \
     OPTION(INTERVAL, 0, "interval", "DURATION", VERB_VALUE_DURATION,                               \
            "Time between two polls, 100ms to 60s. Default: 1s.")                                   \
+    OPTION(LOAD, 0, "load", "PERCENT", VERB_VALUE_NUMBER,                                          \
+           "Busy time of all CPUs together that is held, 1 to 100, with what others use. "         \
+           "Default: 85.")                                                                         \
+    OPTION(CORES, 0, "cores", "N", VERB_VALUE_NUMBER, "Use so many CPUs at most. Default: all.")   \
+    OPTION(PRIORITY, 0, "priority", "PRIORITY", VERB_VALUE_PRIORITY,                               \
+           "idle yields the CPU to the apps, normal competes with them. Default: idle.")           \
     OPTION(COMPLETION, 0, "completion", NULL, VERB_VALUE_NONE,                                     \
            "Print the completion script for bash.")                                                \
     OPTION(MAN, 0, "man", NULL, VERB_VALUE_NONE,                                                   \
@@ -193,6 +201,25 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
          "take a drained node back into service",                                                  \
          "The health check says again how the node is. "                                           \
          "With --wait it returns when the node is healthy.")                                       \
+    VERB(STRESS_ON, stress_on, "stress on", "", 0, 0, VERB_VALUE_NONE,                             \
+         VERB_BIT(LOAD) | VERB_BIT(FOR) | VERB_BIT(CORES) | VERB_BIT(PRIORITY) | VERB_BIT(WAIT) |  \
+             VERB_BIT(TIMEOUT),                                                                    \
+         VERB_CODES_CHANGE, "load the CPUs up to a target, for a while",                           \
+         "Holds the busy time of the whole host at the target: what others use counts, so the "    \
+         "result is the greater of both. "                                                         \
+         "A second one changes target and end. "                                                   \
+         "It ends by itself, at the latest after stress.max_seconds; before that when an app's "   \
+         "latency or CPUSteal is over its limit, an app has no ready worker, or the node drains "  \
+         "or stops, and is refused while one of these holds. "                                     \
+         "On burstable instances it says what CPU credits cost. "                                  \
+         "With --wait it returns when the load is being made.")                                    \
+    VERB(STRESS_OFF, stress_off, "stress off", "", 0, 0, VERB_VALUE_NONE,                          \
+         VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE, "end the load",                    \
+         "Exits with 0 also if it was off already. "                                               \
+         "With --wait it returns when its process has gone.")                                      \
+    VERB(STRESS_STATUS, stress_status, "stress status", "", 0, 0, VERB_VALUE_NONE, 0,              \
+         VERB_CODES_READ, "show what stress is on, and how the last one ended",                    \
+         "Exits with 0 whenever agentd answers.")                                                  \
     VERB(UPGRADE, upgrade, "upgrade", "", 0, 0, VERB_VALUE_NONE,                                   \
          VERB_BIT(WAIT) | VERB_BIT(TIMEOUT), VERB_CODES_CHANGE,                                    \
          "go on as the agentd that is installed now",                                              \

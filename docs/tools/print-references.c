@@ -24,6 +24,7 @@ static const struct section sections[] = {
     {"publish", "Where metrics go."},
     {"statsd", "Metrics that the apps send themselves."},
     {"prometheus", "Metrics for Prometheus."},
+    {"stress", "agentctl stress: load on purpose."},
     {"apps", "The apps: a group for each, named as the app is, with these keys. A name is a "
              "letter, then letters, digits and `-`, all lower-case."},
 };

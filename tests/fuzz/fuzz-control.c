@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void parse_others(const char *body, size_t size)
 {
     struct control_scale scale;
+    struct stress_order order;
     char app[APP_NAME_MAX + 1], why[CONTROL_WHY_MAX] = "";
 
     if (control_parse_reload(body, size, app, why) < 0 ? why[0] == '\0'
@@ -21,6 +22,12 @@ static void parse_others(const char *body, size_t size)
             ? why[0] == '\0'
             : scale.workers > WORKERS_MAX || !scale.app[0] ||
                   strnlen(scale.app, sizeof(scale.app)) == sizeof(scale.app))
+        abort();
+    why[0] = '\0';
+    if (control_parse_stress(body, size, &order, why) < 0
+            ? why[0] == '\0'
+            : order.load_percent < 1 || order.load_percent > STRESS_LOAD_MAX || order.seconds < 1 ||
+                  order.seconds > STRESS_SECONDS_MAX || order.cores > STRESS_CORES_MAX)
         abort();
 }
 

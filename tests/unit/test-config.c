@@ -189,7 +189,7 @@ static const struct {
     /* unknown keys */
     {"agnet: {};", "f:1: agnet: unknown key; did you mean \"agent\"?"},
     {"zzz = 1;", "f:1: zzz: unknown key; allowed: agent, health, control, observe, publish, "
-                 "statsd, prometheus, apps"},
+                 "statsd, prometheus, stress, apps"},
     {"health: {\n\n lameduck = 3; };",
      "f:3: health.lameduck: unknown key; did you mean \"lame_duck\"?"},
     {"health: { zzz = 1; };", "f:1: health.zzz: unknown key; allowed: listen, lame_duck"},
@@ -554,7 +554,7 @@ static void test_too_many_settings(void **state)
     *strstr(buffer.data, "a4096") = '\0';
     assert_int_equal(load(buffer.data, &config, error), -EINVAL);
     assert_string_equal(error, "f:1: a0: unknown key; allowed: agent, health, control, observe, "
-                               "publish, statsd, prometheus, apps");
+                               "publish, statsd, prometheus, stress, apps");
 }
 
 static void test_nul(void **state)

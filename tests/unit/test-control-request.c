@@ -181,11 +181,49 @@ static void test_scale(void **state)
     }
 }
 
+static void test_stress(void **state)
+{
+    static const struct {
+        const char *body, *order, *why; /* one of the two */
+    } cases[] = {
+        {"", "load=85 cores=0 seconds=600 priority=idle", NULL},
+        {"{}", "load=85 cores=0 seconds=600 priority=idle", NULL},
+        {"{\"load\":1,\"seconds\":1,\"cores\":1,\"priority\":\"normal\"}",
+         "load=1 cores=1 seconds=1 priority=normal", NULL},
+        {"{\"seconds\":86400,\"load\":100}", "load=100 cores=0 seconds=86400 priority=idle", NULL},
+        {"{\"load\":0}", NULL, "1 to 100"},
+        {"{\"load\":101}", NULL, "1 to 100"},
+        {"{\"load\":\"85\"}", NULL, "1 to 100"},
+        {"{\"load\":8.5}", NULL, "1 to 100"},
+        {"{\"load\":4294967381}", NULL, "1 to 100"},
+        {"{\"seconds\":0}", NULL, "1 to 86400"},
+        {"{\"seconds\":86401}", NULL, "1 to 86400"},
+        {"{\"cores\":0}", NULL, "from 1"},
+        {"{\"cores\":-1}", NULL, "from 1"},
+        {"{\"priority\":\"high\"}", NULL, "\"idle\" or \"normal\""},
+        {"{\"priority\":1}", NULL, "\"idle\" or \"normal\""},
+        {"{\"laod\":85}", NULL, "unknown member"},
+        {"{\"app\":\"web\"}", NULL, "unknown member"},
+        {"[]", NULL, "one JSON object"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char why[CONTROL_WHY_MAX] = "", text[STRESS_TEXT_MAX];
+        struct stress_order order;
+        int r = control_parse_stress(cases[i].body, strlen(cases[i].body), &order, why);
+
+        if (cases[i].why ? r != -EINVAL || !strstr(why, cases[i].why)
+                         : r < 0 || strcmp(stress_print(&order, text), cases[i].order) != 0)
+            fail_msg("%s: %d, %s", cases[i].body, r, why);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),   cmocka_unit_test(test_bad),    cmocka_unit_test(test_deep),
         cmocka_unit_test(test_number), cmocka_unit_test(test_reload), cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_stress),
     };
 
     return cmocka_run_group_tests_name("control-request", tests, NULL, NULL);

@@ -146,7 +146,10 @@ static void test_status(void **state)
           "\"log_directory\":\"/run/agentd/log\"," APPS_TEXT
           ",\"publish\":{\"sink\":\"file\",\"target\":\"/var/lib/agentd/metrics.jsonl\","
           "\"windows_written\":7,\"errors\":0,\"last_success\":\"2026-11-21T22:26:40.123Z\","
-          "\"last_error\":null},\"statsd\":null}");
+          "\"last_error\":null},\"stress\":{\"on\":false,\"running\":false,\"alive\":false,"
+          "\"load\":null,\"cores\":null,\"priority\":null,\"pid\":null,"
+          "\"seconds_left\":null,\"share\":0.0,\"started_by\":null,\"last\":\"\"},"
+          "\"statsd\":null}");
     free(snapshot);
 }
 
@@ -168,7 +171,38 @@ static void test_status_of_a_failing_node(void **state)
           "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},\"log_directory\":null,\"apps\":[],"
           "\"publish\":{\"sink\":\"none\",\"target\":null,\"windows_written\":0,\"errors\":3,"
           "\"last_success\":null,\"last_error\":\"can't write \\\"x\\\"\"},"
+          "\"stress\":{\"on\":false,\"running\":false,\"alive\":false,"
+          "\"load\":null,\"cores\":null,\"priority\":null,\"pid\":null,"
+          "\"seconds_left\":null,\"share\":0.0,\"started_by\":null,\"last\":\"\"},"
           "\"statsd\":null}");
+    free(snapshot);
+}
+
+static void test_stress(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+
+    snapshot->stress = (struct stress_view){.on = true,
+                                            .load_percent = 85,
+                                            .normal_priority = true,
+                                            .uid = 1000,
+                                            .ends_at_us = snapshot->taken_at_us + 90500000,
+                                            .share_percent = (double) NAN,
+                                            .last = "ended after 10 min"};
+    check(stress_json(snapshot),
+          "{\"on\":true,\"running\":false,\"alive\":false,\"load\":85,\"cores\":null,"
+          "\"priority\":\"normal\",\"pid\":null,\"seconds_left\":90.5,\"share\":null,"
+          "\"started_by\":\"uid 1000\",\"last\":\"ended after 10 min\"}");
+    snapshot->stress.running = true;
+    snapshot->stress.pid = 4242;
+    snapshot->stress.cores = 2;
+    snapshot->stress.normal_priority = false;
+    snapshot->stress.share_percent = 41.26;
+    snapshot->stress.ends_at_us = 1; /* over, and not ended yet */
+    check(stress_json(snapshot),
+          "{\"on\":true,\"running\":true,\"alive\":true,\"load\":85,\"cores\":2,"
+          "\"priority\":\"idle\",\"pid\":4242,\"seconds_left\":0.0,\"share\":41.3,"
+          "\"started_by\":\"uid 1000\",\"last\":\"ended after 10 min\"}");
     free(snapshot);
 }
 
@@ -331,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_status_of_a_failing_node),
         cmocka_unit_test(test_status_of_publishing),
+        cmocka_unit_test(test_stress),
         cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_events),
