@@ -52,7 +52,7 @@ def time_limit(request):
 def build_directory(variable):
     """The build under test, checked."""
     path = Path(os.environ.get(variable, ""))
-    for name in ("agentd", "agentd-core", "agentctl", "visitor-board"):
+    for name in ("agentd", "agentd-core", "agentd-stress", "agentctl", "visitor-board"):
         if not os.access(path / name, os.X_OK):
             pytest.fail(f"{variable}={path} holds no {name}; run ./run-tests.sh integration", pytrace=False)
     return path

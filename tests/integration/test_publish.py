@@ -440,7 +440,9 @@ def waits_for(node, pattern):
 def imds_late(stage):
     """IMDS comes 20 s after the node: the windows wait, and all are there; with the instance's id too."""
     tags = {"aws:autoscaling:groupName": "blue & green"}
-    node = imds_node(stage, "imds_late", start_imds=False, tags=tags, publish={"per_instance": True}).start()
+    node = imds_node(stage, "imds_late", start_imds=False, tags=tags, publish={"per_instance": True})
+    node.imds.instance_type = "t3.micro"
+    node.start()
     node.load()
     time.sleep(2 * WINDOW_S)
     assert node.front.attempts == [] and node.publish()["queued"] >= 1
@@ -448,6 +450,10 @@ def imds_late(stage):
     node.imds.start()
     node.wait_stored()
     node.wait_stored(time.time())
+    # what the CPU costs on such an instance
+    said = " ".join(node.daemon.ctl("stress", "on", "--load", "85").stdout.split())
+    node.daemon.ctl("stress", "off")
+    assert "a t3.micro earns 12 CPU credits an hour; 2 vCPUs at 85 % use 102." in said, said
     account = end_well(node, "blue & green")
     every = [dimensions_of(datum) for datum in account.everything]
     assert len(every) == 2 * len(account.data)

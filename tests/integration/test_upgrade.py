@@ -20,7 +20,7 @@ import pytest
 from support.daemon import Agentd, free_port, wait_until
 
 BOARD = "visitor-board"
-PROGRAMS = ("agentd", "agentd-core", "agentctl", "visitor-board")
+PROGRAMS = ("agentd", "agentd-core", "agentd-stress", "agentctl", "visitor-board")
 HEAD = f"#!{sys.executable} -IS\nimport os, subprocess, sys, time\n"
 
 # In agentd's place: does |check| when it is asked and |start| when it is to go on, then is the real one.
@@ -419,6 +419,25 @@ def test_in_the_middle_of_a_roll(install, build, load):
     assert len(daemon.worker_pids()) == 2
     flow.wait_requests(50)
     flow.stop().assert_none_failed(at_least=100)
+
+
+def test_stress_goes_on(install, build):
+    """The process stays, the next version knows it, changes it and ends it."""
+    daemon = install(build)
+    assert daemon.ctl("stress", "on", "--wait", "--load", "10", "--for", "5m").returncode == 0
+    (pid,) = daemon.pids("agentd-stress")
+    daemon.install(daemon.version[:-1] + "9")
+    for _ in range(2):
+        assert upgrade(daemon)[0] == 0
+        stress = daemon.status()["stress"]
+        assert (stress["on"], stress["running"], stress["pid"], stress["load"]) == (True, True, pid, 10)
+        assert daemon.pids("agentd-stress") == [pid]
+    assert "stress-ended" not in daemon.event_names()
+    assert daemon.ctl("stress", "on", "--wait", "--load", "11").returncode == 0
+    (other,) = daemon.pids("agentd-stress")
+    assert other != pid
+    assert daemon.ctl("stress", "off", "--wait").returncode == 0
+    assert not daemon.pids("agentd-stress") and not daemon.zombies()
 
 
 def test_what_dead_workers_leave(install, build):

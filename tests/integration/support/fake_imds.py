@@ -29,7 +29,7 @@ class FakeImds(HttpPeer):
     """
     Attributes for tests: violations; counts (requests by path, "401", "late"); role (None: the
     instance has none); tags (None: tags are not enabled); delay_s of each answer; silent (accepts,
-    answers nothing); instance_type (None: there is no such value); denied (answers 403, as where IMDS is turned off).
+    answers nothing); denied (answers 403, as where IMDS is turned off); instance_type (None: no such value).
     """
 
     def __init__(self, front, *, tags=None, role=ROLE, lifetime_s=6 * 3600):
