@@ -466,6 +466,35 @@ def settings_of_the_tests():
     wait_workers()
 
 
+def stress():
+    """What agentctl says of it."""
+    return json.loads(run("agentctl", "stress", "status", "--json").stdout)["stress"]
+
+
+def stress_yields():
+    """agentd-stress is idle in a control group of its own, without privilege, and the board serves beside it."""
+    group = CGROUP / "stress"
+    run("agentctl", "stress", "on", "--wait", "--timeout", "5m", "--load", "100", "--for", "30m")
+    pid = stress()["pid"]
+    assert cgroup_of(pid) == f"/system.slice/{UNIT}/stress"
+    assert (group / "cpu.idle").read_text().strip() == "1"
+    assert user_of(pid) == "agentd"
+    sets = capabilities(pid)
+    del sets["CapBnd"]
+    assert sets == NO_CAPABILITIES and status_fields(pid)["NoNewPrivs"] == "1", sets
+    share = wait_until(lambda: stress()["share"], 120, "it makes some load")
+    flow = load(600)
+    flow.wait_requests(100, 300)
+    flow.stop().assert_none_failed()
+    assert stress()["pid"] == pid, stress()
+    run("agentctl", "stress", "on", "--wait", "--timeout", "5m", "--load", "50", "--priority", "normal")
+    assert (group / "cpu.idle").read_text().strip() == "0"
+    run("agentctl", "stress", "off", "--wait", "--timeout", "5m")
+    wait_until(lambda: not group.exists(), 60, "its control group is gone")
+    assert healthy()
+    return [f"stress made {share} %, beside it {flow.summary()}"]
+
+
 TESTS = [
     starts,
     identities,
@@ -487,6 +516,7 @@ TESTS = [
     fork_bomb_is_held,
     grandchildren_are_gone,
     limits_outlive_upgrade_and_kills,
+    stress_yields,
     REBOOT,
     comes_back_after_reboot,
     PowerCut(),
