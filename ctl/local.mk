@@ -83,7 +83,7 @@ ctl_tests = \
 	tests/unit/test-verbs \
 	tests/unit/test-watch-report
 check_PROGRAMS += $(ctl_tests)
-TESTS += tests/unit/test-verb-references.sh
+TESTS += $(ctl_tests)
 
 ctl_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
 ctl_test_ldadd = ctl/libctl.a $(SCHEMA_LIBS) $(CMOCKA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
