@@ -3,6 +3,7 @@ noinst_LIBRARIES += agent/libobserve.a
 agent_libobserve_a_SOURCES = \
 	agent/core/snapshot.h \
 	agent/observe/distribution.c agent/observe/distribution.h \
+	agent/observe/history.c agent/observe/history.h \
 	agent/observe/host-sampler.c agent/observe/host-sampler.h \
 	agent/observe/process-sampler.c agent/observe/process-sampler.h \
 	agent/observe/procfs.c agent/observe/procfs.h \
@@ -21,6 +22,7 @@ observe_ldadd = agent/libobserve.a common/libschema.a common/libbase.a $(SYSTEMD
 if HAVE_CMOCKA
 observe_tests = \
 	tests/unit/test-distribution \
+	tests/unit/test-history \
 	tests/unit/test-host-sampler \
 	tests/unit/test-process-sampler \
 	tests/unit/test-procfs \
@@ -36,6 +38,8 @@ observe_test_ldadd = $(observe_ldadd) $(CMOCKA_LIBS)
 
 tests_unit_test_distribution_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_distribution_LDADD = $(observe_test_ldadd)
+tests_unit_test_history_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_history_LDADD = $(observe_test_ldadd)
 tests_unit_test_host_sampler_SOURCES = tests/unit/test-host-sampler.c tests/unit/proc-tree.h
 tests_unit_test_host_sampler_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_host_sampler_LDADD = $(observe_test_ldadd)
