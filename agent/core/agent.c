@@ -184,6 +184,7 @@ static void begin_to_serve(struct agent *agent)
         return;
     }
     agent->serving = true;
+    observer_follow_history(agent->observer);
     link_send_simple(agent->link, HOLD_READY);
     if (agent->core_starts > 0 && !upgrade_is_news(agent->upgrade))
         agent_note_event(agent, LOG_WARNING, "core-replaced",
@@ -272,6 +273,11 @@ static const struct statsd *get_statsd(void *userdata)
     return observer_statsd(((struct agent *) userdata)->observer);
 }
 
+static const struct history *get_history(void *userdata)
+{
+    return observer_history(((struct agent *) userdata)->observer);
+}
+
 static int print_bodies(struct buffer *out, void *userdata)
 {
     return observer_print_bodies(((struct agent *) userdata)->observer, out);
@@ -298,6 +304,7 @@ static int new_modules(struct agent *agent)
         .events = get_events,
         .health = get_health,
         .statsd = get_statsd,
+        .history = get_history,
         .print_bodies = print_bodies,
         .log_directory = get_log_directory,
         .restart = agent_restart,

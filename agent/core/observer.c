@@ -4,6 +4,7 @@
 
 #include "agent/core/sink.h"
 #include "agent/core/statsd-listener.h"
+#include "agent/observe/history.h"
 #include "agent/observe/host-sampler.h"
 #include "agent/observe/process-sampler.h"
 #include "agent/publish/record.h"
@@ -36,6 +37,8 @@ struct observer {
     struct host_sampler *host;
     struct process_sampler *processes;
     struct windows *windows;
+    struct history *history;
+    bool follows_history; /* not before all scoreboards are there */
     struct sink *sink;
     struct statsd *statsd; /* NULL: no socket */
     struct statsd_listener *statsd_listener;
@@ -130,6 +133,27 @@ static void sample_publishing(struct observer *observer)
                         (double) view.queued_bytes);
 }
 
+static void sample_history(struct observer *observer, const struct host_sample *host,
+                           uint64_t now_us)
+{
+    struct tally total = {.bytes_sent = 0};
+    bool fed = false;
+
+    history_observe(observer->history, HISTORY_CPU, host->value[METRIC_CPU_UTILIZATION]);
+    history_observe(observer->history, HISTORY_MEMORY, host->value[METRIC_MEMORY_UTILIZATION]);
+    if (!history_due(observer->history, now_us))
+        return;
+    for (unsigned app = 0; app < APPS_MAX; app++) {
+        const struct tally *one = accounting_total(observer->accounting, app);
+
+        if (!one)
+            continue;
+        fed = true;
+        tally_add(&total, one);
+    }
+    history_close(observer->history, now_us, fed ? &total : NULL);
+}
+
 static void sample(struct observer *observer, uint64_t now_us)
 {
     struct host_sample host;
@@ -144,6 +168,18 @@ static void sample(struct observer *observer, uint64_t now_us)
     sample_publishing(observer);
     process_sampler_forget(observer->processes, now_us);
     accounting_sample(observer->accounting, now_us);
+    if (observer->follows_history)
+        sample_history(observer, &host, now_us);
+}
+
+void observer_follow_history(struct observer *observer)
+{
+    observer->follows_history = true;
+}
+
+const struct history *observer_history(const struct observer *observer)
+{
+    return observer->history;
 }
 
 /* --- windows ------------------------------------------------------------------------------------
@@ -347,6 +383,8 @@ int observer_new(struct observer **ret, sd_event *event, const struct config *co
     if (r < 0)
         return r;
     r = process_sampler_new(&observer->processes, "/proc");
+    if (r >= 0)
+        r = history_new(&observer->history);
     if (r < 0)
         return r;
     r = windows_new(&observer->windows, config->window_s,
@@ -374,6 +412,7 @@ struct observer *observer_free(struct observer *observer)
     sink_free(observer->sink);
     buffer_done(&observer->record);
     windows_free(observer->windows);
+    history_free(observer->history);
     process_sampler_free(observer->processes);
     host_sampler_free(observer->host);
     for (unsigned app = 0; app < APPS_MAX; app++)

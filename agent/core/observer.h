@@ -36,6 +36,11 @@ int observer_listen_statsd(struct observer *observer, int fd);
 /* Its series, for views; NULL where there is no socket. */
 const struct statsd *observer_statsd(const struct observer *observer);
 
+/* All workers are known: the history (history.h) begins, as its rates would jump before. */
+void observer_follow_history(struct observer *observer);
+/* Never NULL. */
+const struct history *observer_history(const struct observer *observer);
+
 /* Before leaving: closes the open window, hands it over and lets the sink send what waits, for a
  * bounded time; then calls |done|, maybe from in here. It samples no more. */
 void observer_finish(struct observer *observer, void (*done)(void *userdata), void *userdata);

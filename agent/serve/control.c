@@ -152,6 +152,13 @@ static void on_events(struct http_request *request, void *userdata)
                     events_json(owner->events(owner->userdata), since, (size_t) limit));
 }
 
+static void on_history(struct http_request *request, void *userdata)
+{
+    const struct control_owner *owner = &((struct control *) userdata)->owner;
+
+    control_respond(request, 200, history_json(owner->history(owner->userdata)));
+}
+
 /* The values in the environment of apps, which may be passwords, as text that says nothing. False
  * without memory; |shown| is to be freed by free_hidden() in any case. */
 static bool hide_values(const struct config *config, struct config *shown)
@@ -226,6 +233,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/metrics/bodies", 0, on_bodies},
     {HTTP_GET, "/metrics", 0, on_prometheus},
     {HTTP_GET, "/v1/events", 0, on_events},
+    {HTTP_GET, "/v1/history", 0, on_history},
     {HTTP_GET, "/v1/config", 0, on_config},
     {HTTP_GET, "/v1/version", 0, on_version},
     {HTTP_POST, "/v1/restart", CONTROL_BODY_MAX, control_on_restart},

@@ -7,6 +7,7 @@
  * full window; 409 before the first
  *   GET  /metrics                                          for Prometheus
  *   GET  /v1/events?since=ID&limit=N
+ *   GET  /v1/history                                       the last ten minutes, in points of 5 s
  *   POST /v1/restart {"app", "slot"} or {"core": true}     202 with a token
  *   POST /v1/reload {"app"}                                200 with what changed, which rolls
  * follow, and a token; 409 with the configuration's error
@@ -28,6 +29,7 @@
 #pragma once
 
 #include "agent/core/snapshot.h"
+#include "agent/observe/history.h"
 #include "agent/observe/statsd.h"
 #include "agent/serve/control-request.h"
 #include "agent/stress/policy.h"
@@ -56,6 +58,7 @@ struct control_owner {
     const struct event_ring *(*events)(void *userdata);
     struct http_response *(*health)(void *userdata);
     const struct statsd *(*statsd)(void *userdata); /* NULL: it listens nowhere */
+    const struct history *(*history)(void *userdata);
     /* Appends the bodies of the last full window, as a JSON array. 0, -EAGAIN before the first, or
      * a negative errno. */
     int (*print_bodies)(struct buffer *out, void *userdata);

@@ -29,6 +29,14 @@ static void add_number(struct json_object *object, const char *key, double value
         json_add(object, key, NULL);
 }
 
+static void add_item(struct json_object *array, double value, unsigned decimals)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%.*f", (int) decimals, value);
+    json_object_array_add(array, isfinite(value) ? json_object_new_double_s(value, text) : NULL);
+}
+
 static void add_text_or_null(struct json_object *object, const char *key, const char *text)
 {
     json_add_string(object, key, text[0] ? text : NULL);
@@ -92,6 +100,32 @@ static struct json_object *app_json(const struct snapshot *snapshot, const struc
     for (size_t i = 0; i < app->n_workers; i++)
         json_object_array_add(workers, worker_json(snapshot, &app->workers[i]));
     json_add(object, "workers", workers);
+    return object;
+}
+
+/* The newest samples of what one looks at first; /v1/metrics has all. */
+static struct json_object *host_json(const struct snapshot *snapshot)
+{
+    static const struct {
+        const char *key;
+        enum metric metric;
+    } values[] = {
+        {"cpu_percent", METRIC_CPU_UTILIZATION},
+        {"steal_percent", METRIC_CPU_STEAL},
+        {"memory_percent", METRIC_MEMORY_UTILIZATION},
+        {"swap_percent", METRIC_SWAP_UTILIZATION},
+        {"disk_percent", METRIC_DISK_UTILIZATION},
+        {"pressure_cpu_percent", METRIC_PRESSURE_CPU},
+        {"pressure_memory_percent", METRIC_PRESSURE_MEMORY},
+        {"pressure_io_percent", METRIC_PRESSURE_IO},
+    };
+    struct json_object *object = json_object_new_object();
+
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        const struct sample_view *view = &snapshot->host[values[i].metric];
+
+        add_number(object, values[i].key, view->present ? view->last : (double) NAN, 1);
+    }
     return object;
 }
 
@@ -211,12 +245,38 @@ struct json_object *status_json(const struct snapshot *snapshot, const char *log
     json_add_u64(core, "uptime_s", age_s(snapshot, snapshot->core_started_at_us));
     json_add(object, "core", core);
     json_add_string(object, "log_directory", log_directory);
+    json_add(object, "host", host_json(snapshot));
     for (size_t i = 0; i < snapshot->n_apps; i++)
         json_object_array_add(apps, app_json(snapshot, &snapshot->apps[i]));
     json_add(object, "apps", apps);
     json_add(object, "publish", publish_json(snapshot));
     json_add(object, "stress", stress_json(snapshot));
     json_add(object, "statsd", snapshot->statsd.listens ? statsd_json(&snapshot->statsd) : NULL);
+    return object;
+}
+
+/* --- history ------------------------------------------------------------------------------------
+ */
+
+struct json_object *history_json(const struct history *history)
+{
+    static const unsigned decimals[HISTORY_SERIES_] = {
+        [HISTORY_CPU] = 1,      [HISTORY_STRESS] = 1, [HISTORY_MEMORY] = 1,
+        [HISTORY_REQUESTS] = 1, [HISTORY_P99_MS] = 3, [HISTORY_ERRORS] = 1,
+    };
+    struct json_object *object = new_versioned(), *all = json_object_new_object();
+
+    json_add_u64(object, "interval_seconds", HISTORY_INTERVAL_US / USEC_PER_SEC);
+    json_add_u64(object, "points", HISTORY_POINTS);
+    json_add_u64(object, "number", history_number(history));
+    for (int series = 0; series < HISTORY_SERIES_; series++) {
+        struct json_object *values = json_object_new_array();
+
+        for (size_t i = 0; i < HISTORY_POINTS; i++)
+            add_item(values, history_value(history, series, i), decimals[series]);
+        json_add(all, history_series_to_string(series), values);
+    }
+    json_add(object, "series", all);
     return object;
 }
 

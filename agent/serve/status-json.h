@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/core/snapshot.h"
+#include "agent/observe/history.h"
 #include "agent/observe/statsd.h"
 #include "agent/supervise/events.h"
 #include "common/base/json.h"
@@ -22,3 +23,6 @@ struct json_object *metrics_json(const struct snapshot *snapshot, unsigned windo
 struct json_object *events_json(const struct event_ring *ring, uint64_t since, size_t limit);
 /* What a worker wrote at last, as events_detail() gives it: an array of lines. */
 struct json_object *lines_json(const char *text);
+
+/* Each series with its HISTORY_POINTS values, the oldest first; null: not known. */
+struct json_object *history_json(const struct history *history);

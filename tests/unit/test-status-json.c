@@ -133,6 +133,11 @@ static struct snapshot *make_snapshot(void)
     "\"requests\":null,\"requests_per_second\":null,"                                              \
     "\"latency_ms\":{\"p50\":null,\"p99\":null},\"workers\":[]}]"
 
+#define HOST_UNKNOWN                                                                               \
+    "\"host\":{\"cpu_percent\":null,\"steal_percent\":null,\"memory_percent\":null,"               \
+    "\"swap_percent\":null,\"disk_percent\":null,\"pressure_cpu_percent\":null,"                   \
+    "\"pressure_memory_percent\":null,\"pressure_io_percent\":null},"
+
 static void test_status(void **state)
 {
     struct snapshot *snapshot = make_snapshot();
@@ -143,7 +148,7 @@ static void test_status(void **state)
           "\",\"state\":\"serving\",\"drained_s\":null,\"healthy\":true,"
           "\"status\":\"degraded\",\"reason\":null,\"uptime_s\":990,\"holder\":{\"pid\":100},"
           "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},"
-          "\"log_directory\":\"/run/agentd/log\"," APPS_TEXT
+          "\"log_directory\":\"/run/agentd/log\"," HOST_UNKNOWN APPS_TEXT
           ",\"publish\":{\"sink\":\"file\",\"target\":\"/var/lib/agentd/metrics.jsonl\","
           "\"windows_written\":7,\"errors\":0,\"last_success\":\"2026-11-21T22:26:40.123Z\","
           "\"last_error\":null},\"stress\":{\"on\":false,\"running\":false,\"alive\":false,"
@@ -168,7 +173,8 @@ static void test_status_of_a_failing_node(void **state)
           "\",\"state\":\"draining\",\"drained_s\":null,\"healthy\":false,"
           "\"status\":\"fail\",\"reason\":\"agentd is "
           "stopping\",\"uptime_s\":0,\"holder\":{\"pid\":100},"
-          "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},\"log_directory\":null,\"apps\":[],"
+          "\"core\":{\"pid\":101,\"starts\":2,\"uptime_s\":60},\"log_directory\":null," HOST_UNKNOWN
+          "\"apps\":[],"
           "\"publish\":{\"sink\":\"none\",\"target\":null,\"windows_written\":0,\"errors\":3,"
           "\"last_success\":null,\"last_error\":\"can't write \\\"x\\\"\"},"
           "\"stress\":{\"on\":false,\"running\":false,\"alive\":false,"
@@ -258,6 +264,46 @@ static void test_hostile_texts(void **state)
     assert_null(strstr(text, "nan"));
     free(text);
     free(snapshot);
+}
+
+static void test_status_of_the_host(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+    char *text;
+
+    snapshot->host[METRIC_CPU_UTILIZATION] = (struct sample_view){.present = true, .last = 85.04};
+    snapshot->host[METRIC_PRESSURE_IO] = (struct sample_view){.present = true, .last = 1.26};
+    text = print(status_json(snapshot, ""));
+    assert_non_null(strstr(text, "\"host\":{\"cpu_percent\":85.0,\"steal_percent\":null,"));
+    assert_non_null(strstr(text, "\"pressure_io_percent\":1.3},"));
+    free(text);
+    free(snapshot);
+}
+
+static void test_history(void **state)
+{
+    CLEANUP_JSON struct json_object *object = NULL;
+    struct json_object *series = NULL, *values = NULL;
+    struct history *history = NULL;
+    char *text;
+
+    assert_int_equal(history_new(&history), 0);
+    history_close(history, 0, NULL);
+    history_observe(history, HISTORY_CPU, 85.04);
+    history_close(history, HISTORY_INTERVAL_US, NULL);
+    text = print(history_json(history));
+    assert_non_null(strstr(text, "{\"schema_version\":1,\"interval_seconds\":5,\"points\":120,"
+                                 "\"number\":1,\"series\":{\"cpu\":[null,"));
+    assert_non_null(strstr(text, "null,85.0],\"stress\":[null,"));
+    free(text);
+    object = history_json(history);
+    assert_true(json_object_object_get_ex(object, "series", &series));
+    assert_int_equal(json_object_object_length(series), HISTORY_SERIES_);
+    for (int i = 0; i < HISTORY_SERIES_; i++) {
+        assert_int_equal(json_get_array(series, history_series_to_string(i), &values), 0);
+        assert_int_equal(json_object_array_length(values), HISTORY_POINTS);
+    }
+    history_free(history);
 }
 
 static void test_metrics(void **state)
@@ -366,6 +412,8 @@ int main(void)
         cmocka_unit_test(test_status_of_a_failing_node),
         cmocka_unit_test(test_status_of_publishing),
         cmocka_unit_test(test_stress),
+        cmocka_unit_test(test_status_of_the_host),
+        cmocka_unit_test(test_history),
         cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_events),
