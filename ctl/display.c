@@ -129,6 +129,14 @@ unsigned display_width(const char *text)
     return width;
 }
 
+size_t display_glyph(const char *text, unsigned *ret_width)
+{
+    struct glyph glyph = glyph_at(text);
+
+    *ret_width = glyph.width;
+    return glyph.bytes;
+}
+
 unsigned display_clean(struct buffer *out, const char *text, size_t columns)
 {
     bool cut = columns != SIZE_MAX && display_width(text) > columns;

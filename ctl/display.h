@@ -31,6 +31,10 @@ void display_init(struct display *ret, int fd, bool no_color);
 /* The columns that |text| takes; what display_clean() drops counts as none. */
 unsigned display_width(const char *text);
 
+/* The bytes of the glyph at |text|, which is not empty, and its columns (0: a mark on the one
+ * before, or what display_clean() drops). */
+size_t display_glyph(const char *text, unsigned *ret_width);
+
 /*
  * Appends |text| of at most |columns| columns (SIZE_MAX: all of it). Control characters, escapes,
  * direction marks and what the locale can't show are left out, tabs and line ends become blanks,

@@ -7,6 +7,7 @@ ctl_libctl_a_SOURCES = \
 	ctl/display.c ctl/display.h \
 	ctl/failure.c ctl/failure.h \
 	ctl/fields.c ctl/fields.h \
+	ctl/grid.c ctl/grid.h \
 	ctl/humanize.c ctl/humanize.h \
 	ctl/instances.c ctl/instances.h \
 	ctl/live.c ctl/live.h \
@@ -16,6 +17,11 @@ ctl_libctl_a_SOURCES = \
 	ctl/log-file.c ctl/log-file.h \
 	ctl/reference-bash.c ctl/reference-man.c ctl/reference.c ctl/reference.h \
 	ctl/table.c ctl/table.h \
+	ctl/top-graph.c ctl/top-graph.h \
+	ctl/top-lines.c ctl/top-tables.c ctl/top-view-internal.h \
+	ctl/top-model.c ctl/top-model.h \
+	ctl/top-state.c ctl/top-state.h \
+	ctl/top-view.c ctl/top-view.h \
 	ctl/url.c ctl/url.h \
 	ctl/watch-report.c ctl/watch-report.h
 
@@ -66,19 +72,23 @@ update-verbs: agentctl
 TESTS += tests/unit/test-verb-references.sh
 EXTRA_DIST += tests/unit/test-verb-references.sh tests/integration/test_agentctl.py \
 	tests/integration/test_agentctl_daemon.py tests/integration/test_agentctl_trouble.py tests/integration/support/agentctl.py \
-	tests/integration/support/fake_control.py \
+	tests/integration/support/fake_control.py tests/data/top \
 	tests/integration/support/screen.py tests/integration/test_load_watch.py
 
 if HAVE_CMOCKA
 ctl_tests = \
 	tests/unit/test-arguments \
 	tests/unit/test-display \
+	tests/unit/test-grid \
 	tests/unit/test-humanize \
 	tests/unit/test-instances \
 	tests/unit/test-load-pace \
 	tests/unit/test-load-report \
 	tests/unit/test-log-file \
 	tests/unit/test-table \
+	tests/unit/test-top-model \
+	tests/unit/test-top-state \
+	tests/unit/test-top-view \
 	tests/unit/test-url \
 	tests/unit/test-verbs \
 	tests/unit/test-watch-report
@@ -107,6 +117,18 @@ tests_unit_test_url_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_url_LDADD = $(ctl_test_ldadd)
 tests_unit_test_watch_report_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_watch_report_LDADD = $(ctl_test_ldadd)
+tests_unit_test_grid_CPPFLAGS = $(ctl_test_cppflags)
+tests_unit_test_grid_LDADD = $(ctl_test_ldadd)
+top_test_cppflags = $(ctl_test_cppflags) -DTEST_DATA='"$(abs_top_srcdir)/tests/data"'
+tests_unit_test_top_model_SOURCES = tests/unit/test-top-model.c tests/unit/top-fixture.h
+tests_unit_test_top_model_CPPFLAGS = $(top_test_cppflags)
+tests_unit_test_top_model_LDADD = $(ctl_test_ldadd)
+tests_unit_test_top_state_SOURCES = tests/unit/test-top-state.c tests/unit/top-fixture.h
+tests_unit_test_top_state_CPPFLAGS = $(top_test_cppflags)
+tests_unit_test_top_state_LDADD = $(ctl_test_ldadd)
+tests_unit_test_top_view_SOURCES = tests/unit/test-top-view.c tests/unit/top-fixture.h
+tests_unit_test_top_view_CPPFLAGS = $(top_test_cppflags)
+tests_unit_test_top_view_LDADD = $(ctl_test_ldadd)
 tests_unit_test_verbs_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_verbs_LDADD = $(ctl_test_ldadd)
 endif
