@@ -7,7 +7,7 @@
 _agentctl_words()
 {
     case $1 in
-        "") echo "status health metrics cost events logs config restart reload scale drain undrain stress upgrade load watch version help" ;;
+        "") echo "status top health metrics cost events logs config restart reload scale drain undrain stress upgrade load watch version help" ;;
         config) echo "check show" ;;
         stress) echo "on off status" ;;
     esac
@@ -18,6 +18,7 @@ _agentctl_options()
 {
     case $1 in
         "status") echo "--socket --json --no-color --help --names" ;;
+        "top") echo "--socket --json --no-color --help --once --interval" ;;
         "health") echo "--socket --json --no-color --help" ;;
         "metrics") echo "--socket --json --no-color --help --dry-run" ;;
         "cost") echo "--socket --json --no-color --help" ;;

@@ -26,8 +26,8 @@ ctl_libctl_a_SOURCES = \
 	ctl/watch-report.c ctl/watch-report.h
 
 bin_PROGRAMS += agentctl
-agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS) $(SYSTEMD_CFLAGS)
-agentctl_LDADD = ctl/libctl.a common/libnet.a $(SCHEMA_LIBS) $(CURL_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
+agentctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS) $(CURL_CFLAGS) $(NCURSES_CFLAGS) $(SYSTEMD_CFLAGS)
+agentctl_LDADD = ctl/libctl.a common/libnet.a $(SCHEMA_LIBS) $(CURL_LIBS) $(JSON_C_LIBS) $(NCURSES_LIBS) $(SYSTEMD_LIBS) -lm
 agentctl_SOURCES = \
 	ctl/client.c ctl/client.h \
 	ctl/config-files.c ctl/config-files.h \
@@ -48,8 +48,11 @@ agentctl_SOURCES = \
 	ctl/verb-drain.c \
 	ctl/verb-scale.c \
 	ctl/progress.c ctl/progress.h \
+	ctl/top-feed.c ctl/top-feed.h \
+	ctl/top-screen.c ctl/top-screen.h \
 	ctl/verb-status.c \
 	ctl/verb-stress.c \
+	ctl/verb-top.c \
 	ctl/verb-upgrade.c \
 	ctl/verb-version.c \
 	ctl/verb-watch.c \
@@ -72,7 +75,8 @@ update-verbs: agentctl
 TESTS += tests/unit/test-verb-references.sh
 EXTRA_DIST += tests/unit/test-verb-references.sh tests/integration/test_agentctl.py \
 	tests/integration/test_agentctl_daemon.py tests/integration/test_agentctl_trouble.py tests/integration/support/agentctl.py \
-	tests/integration/support/fake_control.py tests/data/top \
+	tests/integration/support/fake_control.py tests/integration/support/tmux.py tests/integration/support/top_snapshot.py \
+	tests/integration/test_top.py tests/data/top docs/tools/top-picture docs/images/top.svg \
 	tests/integration/support/screen.py tests/integration/test_load_watch.py
 
 if HAVE_CMOCKA

@@ -25,6 +25,7 @@ build   pc:sqlite3                libsqlite3-dev         sqlite-devel           
 build   pc:libcurl                libcurl4-openssl-dev   libcurl-devel           HTTP client
 build   pc:libcrypto              libssl-dev             openssl-devel           hashes
 build   pc:zlib                   zlib1g-dev             zlib-devel              gzip of what is published
+build   pc:ncursesw               libncurses-dev         ncurses-devel           screen of agentctl top
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
@@ -44,6 +45,7 @@ python  cmd:go                    golang-go              golang                 
 python  cmd:node                  nodejs                  nodejs                  runs an Express app under agentd
 python  cmd:npm                   npm                     nodejs-npm              installs it
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
+python  cmd:tmux                  tmux                   tmux                    a terminal to look at
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine

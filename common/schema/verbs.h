@@ -47,6 +47,7 @@ enum verb_value {
     OPTION(SINCE, 0, "since", "ID", VERB_VALUE_NUMBER, "Only events after the one with this id.")  \
     OPTION(VERBOSE, 'v', "verbose", NULL, VERB_VALUE_NONE,                                         \
            "Also what dead workers wrote at last, indented below their deaths.")                   \
+    OPTION(ONCE, 0, "once", NULL, VERB_VALUE_NONE, "Print it once, as text, and exit.")            \
     OPTION(CONFIG, 0, "config", "FILE", VERB_VALUE_FILE,                                           \
            "Read this file, without asking the daemon.")                                           \
     OPTION(CONFIG_DIR, 0, "config-dir", "DIR", VERB_VALUE_DIRECTORY,                               \
@@ -78,7 +79,7 @@ enum verb_value {
            "For load 1s to 1h, default 30s; for watch 1s to 24h, default: until interrupted; "     \
            "for stress on default 10m, at most stress.max_seconds.")                               \
     OPTION(INTERVAL, 0, "interval", "DURATION", VERB_VALUE_DURATION,                               \
-           "Time between two polls, 100ms to 60s. Default: 1s.")                                   \
+           "Time between two polls: for watch 100ms to 60s, for top 200ms to 1h. Default: 1s.")    \
     OPTION(LOAD, 0, "load", "PERCENT", VERB_VALUE_NUMBER,                                          \
            "Busy time of all CPUs together that is held, 1 to 100, with what others use. "         \
            "Default: 85.")                                                                         \
@@ -120,6 +121,15 @@ enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
         "its workers and requests. "                                                               \
         "A worker's own status text and how its predecessor ended stand below it. "                \
         "Exits with 0 whenever agentd answers; use health to test.")                               \
+    VERB(TOP, top, "top", "", 0, 0, VERB_VALUE_NONE, VERB_BIT(ONCE) | VERB_BIT(INTERVAL),          \
+         VERB_CODES_READ, "watch the node live: CPU, requests, workers, events",                   \
+         "Shows the host with the part that stress has in its CPU, the requests, each worker, "    \
+         "graphs of the last ten minutes and the last events, and follows. "                       \
+         "Keys: q leaves, s switches stress on or off and r reloads (both ask first), the arrows " \
+         "choose an app or a worker, ? shows help. "                                               \
+         "Without a terminal it prints the same as text, once, or with --interval again and "      \
+         "again; --json then prints what status --json does. "                                     \
+         "A daemon that goes away is waited for.")                                                 \
     VERB(HEALTH, health, "health", "", 0, 0, VERB_VALUE_NONE, 0,                                   \
          VERB_CODES_READ | VERB_CODE(NOT_HEALTHY), "say whether the node should get requests",     \
          "Asks the same as the load balancer's health check. "                                     \

@@ -75,7 +75,7 @@ static void test_bad(void **state)
         const char *line;
         const char *says; /* part of the error */
     } cases[] = {
-        {"", "no verb given; allowed: status, health"},
+        {"", "no verb given; allowed: status, top, health"},
         {"--json", "no verb given"},
         {"statsu", "did you mean 'status'?"},
         {"stat", "did you mean 'status'?"},
