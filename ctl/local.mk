@@ -136,3 +136,12 @@ tests_unit_test_top_view_LDADD = $(ctl_test_ldadd)
 tests_unit_test_verbs_CPPFLAGS = $(ctl_test_cppflags)
 tests_unit_test_verbs_LDADD = $(ctl_test_ldadd)
 endif
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-top
+tests_fuzz_fuzz_top_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_C_CFLAGS)
+tests_fuzz_fuzz_top_LDADD = ctl/libctl.a $(SCHEMA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS) -lm
+tests_fuzz_fuzz_top_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
+EXTRA_DIST += tests/data/fuzz/top
