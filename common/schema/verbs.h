@@ -96,6 +96,7 @@ enum verb_value {
 enum verb_option { VERB_OPTIONS(VERB_OPTION_ENUM_) VERB_OPTION_COUNT_ };
 #undef VERB_OPTION_ENUM_
 
+_Static_assert(VERB_OPTION_COUNT_ <= 32, "a bit for each option");
 #define VERB_BIT(identifier)  (1u << (VERB_OPTION_##identifier))
 #define VERB_CODE(identifier) (1u << (EXIT_CODE_##identifier))
 
