@@ -19,7 +19,7 @@ from . import libconfig
 from .daemon import free_port, wait_until
 
 LAYOUT = struct.Struct("=IHH32sIIQiiiiiIQQ128s")  # struct hold_message of agent/hold/messages.h
-MAGIC, VERSION = 0x484D4741, 1
+MAGIC, VERSION = 0x484D4741, 2
 READY, PING, START, SIGNAL, KILL, RELEASE, STATUS, RECONFIGURE, STOPPED = range(1, 10)
 HELLO, SLOT, SYNCED, CONFIG, REFUSED, STOPPING = range(64, 70)
 EMPTY, RUNNING, DEAD = range(3)
