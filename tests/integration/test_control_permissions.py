@@ -18,8 +18,8 @@ NOT_PERMITTED, UNREACHABLE = 5, 4
 
 CHANGES = [("POST", "/v1/restart", '{"app":"visitor-board"}'), ("POST", "/v1/reload", ""),
            ("POST", "/v1/scale", '{"app":"visitor-board","workers":2}'), ("POST", "/v1/drain", "{}"),
-           ("POST", "/v1/undrain", "")]
-READS = ["/v1/status", "/v1/health", "/v1/metrics", "/v1/events", "/v1/config", "/v1/version"]
+           ("POST", "/v1/undrain", ""), ("POST", "/v1/stress/off", "{}")]
+READS = ["/v1/status", "/v1/stress", "/v1/health", "/v1/metrics", "/v1/events", "/v1/config", "/v1/version"]
 
 
 class Someone:
