@@ -140,6 +140,7 @@ static void sample_history(struct observer *observer, const struct host_sample *
     bool fed = false;
 
     history_observe(observer->history, HISTORY_CPU, host->value[METRIC_CPU_UTILIZATION]);
+    history_observe(observer->history, HISTORY_STRESS, observer->stress_percent);
     history_observe(observer->history, HISTORY_MEMORY, host->value[METRIC_MEMORY_UTILIZATION]);
     if (!history_due(observer->history, now_us))
         return;

@@ -515,7 +515,7 @@ def test_help(ctl, control):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    ([], "no verb given; allowed: status, health"),
+    ([], "no verb given; allowed: status, top, health"),
     (["stauts"], "did you mean 'status'?"),
     (["status", "--jsn"], "did you mean --json?"),
     (["status", "more"], "usage: agentctl status"),

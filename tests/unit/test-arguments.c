@@ -81,7 +81,7 @@ static void test_bad(void **state)
         {"stat", "did you mean 'status'?"},
         {"Status", "did you mean 'status'?"},
         {"relaod", "did you mean 'reload'?"},
-        {"xyzzy", "allowed: status, health, metrics"},
+        {"xyzzy", "allowed: status, top, health, metrics"},
         {"", "no verb given"},
         {"config", "'config' wants a second word; allowed: config check, config show"},
         {"config chekc", "no verb 'config chekc'; allowed: config check, config show"},
