@@ -284,7 +284,8 @@ static void note_read(struct board *board)
 
 static void start_read(struct board *board);
 
-static void on_messages(int error, struct message_list *take_list, uint64_t version, void *userdata)
+static void on_messages(int error, struct message_list *take_list, uint64_t version,
+                        const char *next_position, void *userdata)
 {
     struct board *board = userdata;
     struct waiter *waiter, *next;
@@ -324,7 +325,7 @@ static void start_read(struct board *board)
     r = store_latest(board->store, MESSAGE_LIST_MAX,
                      board->page ? board->version : STORE_VERSION_NONE, on_messages, board);
     if (r < 0)
-        on_messages(r, NULL, STORE_VERSION_NONE, board);
+        on_messages(r, NULL, STORE_VERSION_NONE, "", board);
 }
 
 static bool page_is_current(const struct board *board, uint64_t now_us)
@@ -383,7 +384,7 @@ static void note_stored(struct board *board, int error)
     board->storing_fails = error < 0;
 }
 
-static void on_stored(int error, void *userdata)
+static void on_stored(int error, const struct message *stored, bool repeated, void *userdata)
 {
     struct posting *posting = userdata;
     struct board *board = posting->board;
@@ -417,7 +418,7 @@ static void store_text(struct board *board, struct http_request *request, const 
                            .timestamp = clock_format_iso8601(timestamp, clock_realtime_us()),
                            .instance = board->instance,
                        },
-                       on_stored, posting);
+                       NULL, on_stored, posting);
     }
     if (r < 0) {
         note_stored(board, r);

@@ -2,6 +2,7 @@
 #include "apps/visitor-board/database.h"
 
 #include "common/base/clock.h"
+#include "common/base/text.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -10,8 +11,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define SCHEMA_VERSION    1
-#define SCHEMA_VERSION_S  "1"
+#define SCHEMA_VERSION    2
+#define SCHEMA_VERSION_S  "2"
+#define STRINGIFY_(x)     #x
+#define STRINGIFY(x)      STRINGIFY_(x)
+#define SCHEMA_SQL_MAX    4096u
 #define LOCK_POLL_US      250u  /* SQLite's own steps grow to 100 ms, far above a commit's time */
 #define LOCK_POLL_SLOW_US 1000u /* after LOCK_POLL_FAST tries */
 #define LOCK_POLL_FAST    40
@@ -22,7 +26,15 @@ enum statement {
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
     STATEMENT_ADD,
-    STATEMENT_LATEST,
+    STATEMENT_FIND_KEY,
+    STATEMENT_ADD_KEY,
+    STATEMENT_PRUNE_MESSAGES,
+    STATEMENT_PRUNE_KEYS,
+    STATEMENT_PRUNE_ACTIVITY,
+    STATEMENT_LIST,
+    STATEMENT_TOTAL,
+    STATEMENT_ACTIVITY,
+    STATEMENT_SECRET,
     STATEMENT_DATA_VERSION,
     STATEMENTS,
 };
@@ -33,7 +45,24 @@ static const char *const statement_sql[STATEMENTS] = {
     [STATEMENT_ROLLBACK] = "ROLLBACK",
     [STATEMENT_ADD] = "INSERT INTO messages (id, message, timestamp, instance_id)"
                       " VALUES (?1, ?2, ?3, ?4)",
-    [STATEMENT_LATEST] = DATABASE_LATEST_SQL,
+    [STATEMENT_FIND_KEY] = "SELECT id, message, timestamp, instance_id FROM keys"
+                           " WHERE key = ?1 AND created_s >= ?2",
+    [STATEMENT_ADD_KEY] = "INSERT OR REPLACE INTO keys"
+                          " (id, message, timestamp, instance_id, key, created_s)"
+                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STATEMENT_PRUNE_MESSAGES] =
+        "DELETE FROM messages WHERE timestamp < ?1 AND sequence IN"
+        " (SELECT sequence FROM messages ORDER BY sequence LIMIT " STRINGIFY(
+            DATABASE_PRUNE_MESSAGES) ")",
+    [STATEMENT_PRUNE_KEYS] = "DELETE FROM keys WHERE key IN (SELECT key FROM keys"
+                             " WHERE created_s < ?1 LIMIT " STRINGIFY(DATABASE_PRUNE_KEYS) ")",
+    [STATEMENT_PRUNE_ACTIVITY] = "DELETE FROM activity WHERE bucket <= ?1",
+    [STATEMENT_LIST] = DATABASE_LATEST_SQL,
+    [STATEMENT_TOTAL] = "SELECT value FROM facts WHERE name = 'total'",
+    [STATEMENT_ACTIVITY] =
+        "SELECT substr(instance_id, 1, 255), sum(count) FROM activity WHERE bucket > ?1"
+        " GROUP BY instance_id ORDER BY 2 DESC",
+    [STATEMENT_SECRET] = "SELECT value FROM facts WHERE name = 'secret'",
     [STATEMENT_DATA_VERSION] = "PRAGMA data_version",
 };
 
@@ -115,27 +144,64 @@ static int get_number(struct database *database, const char *sql, int64_t *ret)
     return error_of(database, code);
 }
 
-/* Several processes may find the file empty at once: who gets the lock first makes the table. */
+/* What brings schema 1 to 2, and may be run twice. The highest sequence is how many there ever
+ * were, as schema 1 deleted none. */
+static int format_schema(char sql[SCHEMA_SQL_MAX], bool is_new)
+{
+    int length = snprintf(
+        sql, SCHEMA_SQL_MAX,
+        "BEGIN IMMEDIATE;%s"
+        "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value ANY)"
+        " STRICT, WITHOUT ROWID;"
+        "INSERT OR IGNORE INTO facts VALUES"
+        " ('total', (SELECT coalesce(max(sequence), 0) FROM messages)),"
+        " ('secret', x'%016llx%016llx%016llx%016llx');"
+        "CREATE TABLE IF NOT EXISTS activity (bucket INTEGER, instance_id TEXT,"
+        " count INTEGER NOT NULL, PRIMARY KEY (bucket, instance_id)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, created_s INTEGER NOT NULL,"
+        " id TEXT NOT NULL, message TEXT NOT NULL, timestamp TEXT NOT NULL,"
+        " instance_id TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+        "CREATE INDEX IF NOT EXISTS keys_by_age ON keys (created_s);"
+        "CREATE TRIGGER IF NOT EXISTS count_message AFTER INSERT ON messages BEGIN"
+        " UPDATE facts SET value = value + 1 WHERE name = 'total';"
+        " INSERT INTO activity VALUES"
+        "  (strftime('%%s', 'now') / %u, substr(NEW.instance_id, 1, 255), 1)"
+        "  ON CONFLICT DO UPDATE SET count = count + 1;"
+        "END;"
+        "PRAGMA user_version = " SCHEMA_VERSION_S ";"
+        "COMMIT",
+        is_new ? "CREATE TABLE IF NOT EXISTS messages ("
+                 " sequence INTEGER PRIMARY KEY,"
+                 " id TEXT NOT NULL,"
+                 " message TEXT NOT NULL,"
+                 " timestamp TEXT NOT NULL,"
+                 " instance_id TEXT NOT NULL) STRICT;"
+               : "",
+        (unsigned long long) random_u64(), (unsigned long long) random_u64(),
+        (unsigned long long) random_u64(), (unsigned long long) random_u64(),
+        STORE_ACTIVITY_BUCKET_S);
+
+    return length < (int) SCHEMA_SQL_MAX ? 0 : -ENOBUFS;
+}
+
+/* Several processes may find the file empty or old at once: who gets the lock first makes the
+ * tables. */
 static int make_schema(struct database *database)
 {
+    char sql[SCHEMA_SQL_MAX];
     int64_t version = 0;
     int r = get_number(database, "PRAGMA user_version", &version);
 
     if (r < 0 || version == SCHEMA_VERSION)
         return r;
-    if (version > SCHEMA_VERSION)
+    if (version < 0 || version > SCHEMA_VERSION)
         return -EBADMSG;
-    r = run_sql(database, "BEGIN IMMEDIATE;"
-                          "CREATE TABLE IF NOT EXISTS messages ("
-                          " sequence INTEGER PRIMARY KEY,"
-                          " id TEXT NOT NULL,"
-                          " message TEXT NOT NULL,"
-                          " timestamp TEXT NOT NULL,"
-                          " instance_id TEXT NOT NULL) STRICT;"
-                          "PRAGMA user_version = " SCHEMA_VERSION_S ";"
-                          "COMMIT");
+    r = format_schema(sql, version == 0);
+    if (r >= 0)
+        r = run_sql(database, sql);
     if (r < 0)
         (void) sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+    explicit_bzero(sql, sizeof(sql));
     return r;
 }
 
@@ -248,21 +314,77 @@ int database_begin(struct database *database)
     return r;
 }
 
-int database_add(struct database *database, const struct message *message)
+static int bind_message(sqlite3_stmt *statement, const struct message *message)
 {
-    sqlite3_stmt *statement = database->statements[STATEMENT_ADD];
     const char *const values[] = {message->id, message->text, message->timestamp,
                                   message->instance};
     int code = SQLITE_OK;
-    int r;
 
     for (int i = 0; i < (int) ARRAY_SIZE(values) && code == SQLITE_OK; i++)
         code = sqlite3_bind_text(statement, i + 1, values[i], -1, SQLITE_STATIC);
-    r = code == SQLITE_OK ? run(database, STATEMENT_ADD) : error_of(database, code);
-    (void) sqlite3_clear_bindings(statement);
+    return code;
+}
+
+/* Runs a statement of a transaction, whose bindings gave |code|. */
+static int run_bound(struct database *database, enum statement which, int code)
+{
+    int r = code == SQLITE_OK ? run(database, which) : error_of(database, code);
+
+    (void) sqlite3_clear_bindings(database->statements[which]);
     if (r < 0)
         roll_back(database);
     return r;
+}
+
+int database_add(struct database *database, const struct message *message)
+{
+    return run_bound(database, STATEMENT_ADD,
+                     bind_message(database->statements[STATEMENT_ADD], message));
+}
+
+int database_add_key(struct database *database, const char *key, int64_t now_s,
+                     const struct message *message)
+{
+    sqlite3_stmt *statement = database->statements[STATEMENT_ADD_KEY];
+    int code = bind_message(statement, message);
+
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_text(statement, 5, key, -1, SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 6, now_s);
+    return run_bound(database, STATEMENT_ADD_KEY, code);
+}
+
+/* Deletes by one bound and says how many went. */
+static int prune(struct database *database, enum statement which, int code)
+{
+    int r = run_bound(database, which, code);
+
+    return r < 0 ? r : sqlite3_changes(database->handle);
+}
+
+int database_prune(struct database *database, const char *before, int64_t now_s)
+{
+    sqlite3_stmt **statements = database->statements;
+    int messages = 0, keys, r;
+
+    if (*before)
+        messages = prune(
+            database, STATEMENT_PRUNE_MESSAGES,
+            sqlite3_bind_text(statements[STATEMENT_PRUNE_MESSAGES], 1, before, -1, SQLITE_STATIC));
+    if (messages < 0)
+        return messages;
+    keys = prune(database, STATEMENT_PRUNE_KEYS,
+                 sqlite3_bind_int64(statements[STATEMENT_PRUNE_KEYS], 1,
+                                    now_s - (int64_t) STORE_KEY_LIFETIME_S));
+    if (keys < 0)
+        return keys;
+    r = prune(database, STATEMENT_PRUNE_ACTIVITY,
+              sqlite3_bind_int64(statements[STATEMENT_PRUNE_ACTIVITY], 1,
+                                 now_s / STORE_ACTIVITY_BUCKET_S - STORE_ACTIVITY_BUCKETS));
+    if (r < 0)
+        return r;
+    return messages == DATABASE_PRUNE_MESSAGES || keys == DATABASE_PRUNE_KEYS;
 }
 
 int database_commit(struct database *database)
@@ -281,28 +403,114 @@ static const char *column_text(sqlite3_stmt *statement, int column)
     return text ? text : "";
 }
 
-int database_latest(struct database *database, size_t limit, struct message_list *list)
+/* Valid until the statement's next step. */
+static struct message row_message(sqlite3_stmt *statement)
 {
-    sqlite3_stmt *statement = database->statements[STATEMENT_LATEST];
-    int code = sqlite3_bind_int64(statement, 1, (int64_t) limit);
+    return (struct message){
+        .id = column_text(statement, 0),
+        .text = column_text(statement, 1),
+        .timestamp = column_text(statement, 2),
+        .instance = column_text(statement, 3),
+    };
+}
+
+int database_find_key(struct database *database, const char *key, int64_t since_s,
+                      struct message_list *list)
+{
+    sqlite3_stmt *statement = database->statements[STATEMENT_FIND_KEY];
+    int code = sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    int r;
+
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 2, since_s);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    r = error_of(database, code);
+    if (code == SQLITE_ROW) {
+        const struct message message = row_message(statement);
+
+        r = message_list_add(list, &message);
+        r = r < 0 ? r : 1;
+    }
+    (void) sqlite3_reset(statement);
+    (void) sqlite3_clear_bindings(statement);
+    if (r < 0)
+        roll_back(database);
+    return r;
+}
+
+/* One row more than wanted is asked for: it tells whether there is anything behind the list. */
+int database_list(struct database *database, int64_t before, size_t limit, const char *oldest,
+                  struct message_list *list, int64_t *ret_next)
+{
+    sqlite3_stmt *statement = database->statements[STATEMENT_LIST];
+    int code = sqlite3_bind_int64(statement, 1, (int64_t) limit + 1);
+    int64_t last = 0;
     int r = 0;
 
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
+    *ret_next = 0;
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_int64(statement, 2, before);
+    for (size_t count = 0; code == SQLITE_OK || code == SQLITE_ROW; count++) {
+        struct message message;
+
         code = sqlite3_step(statement);
         if (code != SQLITE_ROW)
             break;
-        r = message_list_add(list, &(struct message){
-                                       .id = column_text(statement, 0),
-                                       .text = column_text(statement, 1),
-                                       .timestamp = column_text(statement, 2),
-                                       .instance = column_text(statement, 3),
-                                   });
+        message = row_message(statement);
+        if (*oldest && strcmp(message.timestamp, oldest) < 0)
+            break;
+        if (count == limit) {
+            *ret_next = last;
+            break;
+        }
+        last = sqlite3_column_int64(statement, 4);
+        r = message_list_add(list, &message);
         if (r < 0)
             break;
     }
     if (r >= 0)
         r = error_of(database, code);
     (void) sqlite3_reset(statement); /* ends the read transaction */
+    return r;
+}
+
+int database_stats(struct database *database, int64_t now_s, struct store_stats *ret)
+{
+    sqlite3_stmt *total = database->statements[STATEMENT_TOTAL];
+    sqlite3_stmt *activity = database->statements[STATEMENT_ACTIVITY];
+    int code = sqlite3_step(total);
+    int r = code == SQLITE_DONE ? -EBADMSG : error_of(database, code);
+
+    *ret = (struct store_stats){0};
+    if (code == SQLITE_ROW)
+        ret->total = (uint64_t) sqlite3_column_int64(total, 0);
+    (void) sqlite3_reset(total);
+    if (r < 0)
+        return r;
+    code =
+        sqlite3_bind_int64(activity, 1, now_s / STORE_ACTIVITY_BUCKET_S - STORE_ACTIVITY_BUCKETS);
+    if (code == SQLITE_OK)
+        while ((code = sqlite3_step(activity)) == SQLITE_ROW)
+            store_stats_add(ret, column_text(activity, 0),
+                            (uint64_t) sqlite3_column_int64(activity, 1));
+    r = error_of(database, code);
+    (void) sqlite3_reset(activity);
+    store_stats_sort(ret);
+    return r;
+}
+
+int database_secret(struct database *database, uint8_t ret[STORE_SECRET_BYTES])
+{
+    sqlite3_stmt *statement = database->statements[STATEMENT_SECRET];
+    int code = sqlite3_step(statement);
+    int r = error_of(database, code);
+
+    if (code == SQLITE_ROW && sqlite3_column_bytes(statement, 0) == (int) STORE_SECRET_BYTES)
+        memcpy(ret, sqlite3_column_blob(statement, 0), STORE_SECRET_BYTES);
+    else if (r >= 0)
+        r = -EBADMSG;
+    (void) sqlite3_reset(statement);
     return r;
 }
 

@@ -12,8 +12,11 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/generation.c apps/visitor-board/generation.h \
 	apps/visitor-board/message.c apps/visitor-board/message.h \
 	apps/visitor-board/page.c apps/visitor-board/page.h \
-	apps/visitor-board/store.h \
+	apps/visitor-board/post-queue.c apps/visitor-board/post-queue.h \
+	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
+	apps/visitor-board/store-sqlite-internal.h \
+	apps/visitor-board/store-sqlite-reads.c \
 	apps/visitor-board/uuid.c apps/visitor-board/uuid.h
 
 EXTRA_DIST += \

@@ -90,7 +90,7 @@ static int serve(const struct settings *settings)
     r = worker_runtime_new(&runtime, event, &options);
     if (r < 0)
         return EXIT_CODE_FAILED; /* it has said why */
-    r = store_sqlite_open(&store, event, settings->database);
+    r = store_sqlite_open(&store, event, settings->database, 0);
     if (r < 0) {
         log_error_errno(-r, "Can't use %s as database: %m", settings->database);
         return EXIT_CODE_FAILED;

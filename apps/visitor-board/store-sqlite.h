@@ -14,12 +14,14 @@
 #include <systemd/sd-event.h>
 
 #define STORE_SQLITE_PENDING_MAX 1024u /* posts that wait for the next transaction */
-#define STORE_SQLITE_READS_MAX   16u   /* store_latest() under way */
+#define STORE_SQLITE_READS_MAX   64u   /* reads under way */
 
 /*
- * Opens |path|. Where the file can't be used just now (-ENOSPC, -EBUSY, -EIO) the store opens all
- * the same and answers with that error until it can; only the generation file must be there then,
- * or be possible to make. Else 0 or a negative errno (database.h).
- * Signals that the loop wants must be blocked before: it starts threads.
+ * Opens |path|. Messages older than |retention_days| (0: for ever) are not shown, and deleted some
+ * at a time when others are stored. Where the file can't be used just now (-ENOSPC, -EBUSY, -EIO)
+ * the store opens all the same and answers with that error until it can; only the generation file
+ * must be there then, or be possible to make. Else 0 or a negative errno (database.h). Signals that
+ * the loop wants must be blocked before: it starts threads.
  */
-int store_sqlite_open(struct store **ret, sd_event *event, const char *path);
+int store_sqlite_open(struct store **ret, sd_event *event, const char *path,
+                      unsigned retention_days);

@@ -223,7 +223,7 @@ struct tally {
     bool done;
 };
 
-static void on_tallied(int error, void *userdata)
+static void on_tallied(int error, const struct message *stored, bool repeated, void *userdata)
 {
     struct tally *tally = userdata;
 
@@ -244,7 +244,7 @@ static unsigned post_many(struct store *store, const char *name, unsigned count,
 
         snprintf(text, sizeof(text), "%s %u", name, i);
         message = harness_message(text);
-        *ret_error = store_post(store, &message, on_tallied, tally);
+        *ret_error = store_post(store, &message, NULL, on_tallied, tally);
         if (*ret_error < 0)
             return i;
     }
@@ -278,10 +278,10 @@ static void test_full_queue(void **state)
 }
 
 static void on_latest_cancelled(int error, struct message_list *take_list, uint64_t version,
-                                void *userdata)
+                                const char *next, void *userdata)
 {
     message_list_free(take_list);
-    on_tallied(error, userdata);
+    on_tallied(error, NULL, false, userdata);
 }
 
 /* Closing calls back whatever is due, once; acknowledged is stored, cancelled may be. */

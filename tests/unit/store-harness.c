@@ -35,7 +35,7 @@ int harness_wait(sd_event *event, const bool *done)
     return 0;
 }
 
-static void on_posted(int error, void *userdata)
+static void on_posted(int error, const struct message *stored, bool repeated, void *userdata)
 {
     struct posted *posted = userdata;
 
@@ -47,14 +47,15 @@ int harness_post(struct store *store, sd_event *event, const char *text)
 {
     struct message message = harness_message(text);
     struct posted posted = {0};
-    int r = store_post(store, &message, on_posted, &posted);
+    int r = store_post(store, &message, NULL, on_posted, &posted);
 
     if (r >= 0)
         r = harness_wait(event, &posted.done);
     return r < 0 ? r : posted.error;
 }
 
-static void on_latest(int error, struct message_list *take_list, uint64_t version, void *userdata)
+static void on_latest(int error, struct message_list *take_list, uint64_t version, const char *next,
+                      void *userdata)
 {
     struct harness_latest *latest = userdata;
 

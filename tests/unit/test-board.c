@@ -22,7 +22,7 @@ struct fake_store {
     struct store store; /* first: the operations cast */
     uint64_t version;
     int refuse; /* what post and latest say at once */
-    store_latest_done read_done;
+    store_list_done read_done;
     void *read_userdata;
     uint64_t read_known;
     unsigned reads; /* begun */
@@ -44,8 +44,8 @@ static uint64_t fake_version(const struct store *store)
     return ((const struct fake_store *) store)->version;
 }
 
-static int fake_post(struct store *store, const struct message *message, store_post_done done,
-                     void *userdata)
+static int fake_post(struct store *store, const struct message *message, const char *key,
+                     store_post_done done, void *userdata)
 {
     struct fake_store *fake = (struct fake_store *) store;
 
@@ -60,7 +60,7 @@ static int fake_post(struct store *store, const struct message *message, store_p
     return 0;
 }
 
-static int fake_latest(struct store *store, size_t limit, uint64_t known, store_latest_done done,
+static int fake_latest(struct store *store, size_t limit, uint64_t known, store_list_done done,
                        void *userdata)
 {
     struct fake_store *fake = (struct fake_store *) store;
@@ -86,13 +86,13 @@ static void answer_post(struct fake_store *fake, int error)
     fake->posts--;
     memmove(fake->post_done, fake->post_done + 1, sizeof(done) * fake->posts);
     memmove(fake->post_userdata, fake->post_userdata + 1, sizeof(userdata) * fake->posts);
-    done(error, userdata);
+    done(error, error < 0 ? NULL : &(struct message){"id", "x", "now", "node"}, false, userdata);
 }
 
 /* Answers the read: a list of one message |text| (NULL: no list) as of |version|; or an error. */
 static void answer_read(struct fake_store *fake, int error, const char *text, uint64_t version)
 {
-    store_latest_done done = TAKE(fake->read_done);
+    store_list_done done = TAKE(fake->read_done);
     struct message_list *list = NULL;
 
     assert_non_null(done);
@@ -100,7 +100,7 @@ static void answer_read(struct fake_store *fake, int error, const char *text, ui
         assert_int_equal(message_list_new(&list), 0);
         assert_int_equal(message_list_add(list, &(struct message){"id", text, "now", "node"}), 0);
     }
-    done(error, list, version, fake->read_userdata);
+    done(error, list, version, "", fake->read_userdata);
 }
 
 static struct store *fake_free(struct store *store)

@@ -44,6 +44,7 @@ static void test_lock(void **state)
     const struct message message = harness_message("behind the lock");
     struct database *holder, *waiter;
     struct message_list *list;
+    int64_t next;
     unsigned waits = 0;
     uint64_t begin_us;
 
@@ -61,13 +62,13 @@ static void test_lock(void **state)
     assert_true(clock_monotonic_us() - begin_us >= 50 * USEC_PER_MSEC);
     assert_true(waits > 0);
     assert_int_equal(message_list_new(&list), 0);
-    assert_int_equal(database_latest(waiter, 50, list), 0);
+    assert_int_equal(database_list(waiter, INT64_MAX, 50, "", list, &next), 0);
     assert_int_equal(database_add(holder, &message), 0);
     assert_int_equal(database_commit(holder), 0);
     assert_int_equal(database_begin(waiter), 0);
     assert_int_equal(database_add(waiter, &message), 0);
     assert_int_equal(database_commit(waiter), 0);
-    assert_int_equal(database_latest(waiter, 50, list), 0);
+    assert_int_equal(database_list(waiter, INT64_MAX, 50, "", list, &next), 0);
     assert_int_equal(message_list_count(list), 2);
     message_list_free(list);
     database_free(holder);
@@ -108,6 +109,7 @@ static void test_query_cost(void **state)
     assert_int_equal(sqlite3_prepare_v2(database, DATABASE_LATEST_SQL, -1, &statement, NULL),
                      SQLITE_OK);
     sqlite3_bind_int(statement, 1, MESSAGE_LIST_MAX);
+    sqlite3_bind_int64(statement, 2, INT64_MAX);
     while (sqlite3_step(statement) == SQLITE_ROW)
         assert_int_equal(sqlite3_column_int(statement, 1), 20000 - rows++);
     assert_int_equal(rows, MESSAGE_LIST_MAX);

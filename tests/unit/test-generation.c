@@ -294,7 +294,7 @@ static void test_stores(void **state)
         uint64_t versions[2] = {STORE_VERSION_NONE, STORE_VERSION_NONE};
 
         for (unsigned j = 0; j < 2; j++) {
-            assert_int_equal(store_sqlite_open(&stores[j], event, database), 0);
+            assert_int_equal(store_sqlite_open(&stores[j], event, database, 0), 0);
             assert_int_equal(harness_post(stores[j], event, "at first"), 0);
         }
         check_sees(stores[0], event, "at first", &versions[0], cases[i].name);

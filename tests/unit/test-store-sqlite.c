@@ -32,7 +32,7 @@ struct fixture {
 
 static int open_store(struct fixture *fixture, struct store **ret)
 {
-    return store_sqlite_open(ret, fixture->event, fixture->path);
+    return store_sqlite_open(ret, fixture->event, fixture->path, 0);
 }
 
 static void in_directory(const struct fixture *fixture, const char *name, char path[PATH_MAX])

@@ -17,7 +17,7 @@ static int sqlite_open(struct store **ret, sd_event *event, const char *director
     char path[PATH_MAX];
 
     sqlite_path(path, directory);
-    return store_sqlite_open(ret, event, path);
+    return store_sqlite_open(ret, event, path, 0);
 }
 
 static size_t sqlite_all_texts(const char *directory, char ***ret)
