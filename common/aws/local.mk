@@ -10,6 +10,7 @@ common_libaws_a_SOURCES = \
 	common/aws/credentials-files.c \
 	common/aws/credentials-parse.c \
 	common/aws/credentials-web.c \
+	common/aws/dynamodb.c common/aws/dynamodb.h \
 	common/aws/endpoint.c common/aws/endpoint.h \
 	common/aws/hash.c common/aws/hash.h \
 	common/aws/imds.c common/aws/imds.h \

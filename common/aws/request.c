@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <zlib.h>
 
 #define AWS_HEADERS_LIMIT_BYTES (CREDENTIALS_TOKEN_MAX + 16384u) /* of those that are signed */
 #define AWS_URL_MAX             4096u
@@ -216,11 +217,28 @@ static void call_attempt_failed(struct aws_call *call, const struct http_client_
     sd_event_source_set_description(call->timer, "aws-retry");
 }
 
+/* Whether the body is not what the service sent: DynamoDB says its sum. */
+static bool is_damaged(const struct http_client_response *response)
+{
+    const char *text = http_client_header(response, "x-amz-crc32");
+    uint64_t sum;
+
+    return response->error == 0 && text && text_parse_u64(text, 0, UINT32_MAX, &sum) == 0 &&
+           crc32_z(0, (const unsigned char *) response->body, response->body_length) != sum;
+}
+
 static void call_on_response(const struct http_client_response *response, void *userdata)
 {
     struct aws_call *call = userdata;
+    struct http_client_response damaged;
 
     call->http_call = NULL;
+    if (is_damaged(response)) {
+        damaged = *response;
+        damaged.error = -EBADMSG;
+        damaged.error_text = "the answer does not have the sum that x-amz-crc32 says";
+        response = &damaged;
+    }
     result_read(&call->result, response);
     if (response->error == 0 && response->status / 100 == 2) {
         retry_succeeded(&call->retry);
