@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 pkglibexec_PROGRAMS += visitor-board
 visitor_board_SOURCES = apps/visitor-board/main.c
-visitor_board_LDADD = apps/visitor-board/libboard.a common/libnet.a common/libbase.a \
-	$(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JSON_C_LIBS) $(SQLITE_LIBS) -lpthread
+visitor_board_LDADD = apps/visitor-board/libboard.a common/libaws.a common/libnet.a common/libbase.a \
+	$(MICROHTTPD_LIBS) $(SYSTEMD_LIBS) $(JSON_C_LIBS) $(SQLITE_LIBS) $(ZLIB_LIBS) -lpthread
 
 noinst_LIBRARIES += apps/visitor-board/libboard.a
 apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/board.c apps/visitor-board/board.h \
+	apps/visitor-board/create-table.c apps/visitor-board/create-table.h \
 	apps/visitor-board/database.c apps/visitor-board/database.h \
+	apps/visitor-board/dynamodb-items.c apps/visitor-board/dynamodb-items.h \
+	apps/visitor-board/dynamodb-link.c apps/visitor-board/dynamodb-link.h \
+	apps/visitor-board/dynamodb-walk.c apps/visitor-board/dynamodb-walk.h \
 	apps/visitor-board/form.c apps/visitor-board/form.h \
 	apps/visitor-board/generation.c apps/visitor-board/generation.h \
 	apps/visitor-board/message.c apps/visitor-board/message.h \
 	apps/visitor-board/page.c apps/visitor-board/page.h \
 	apps/visitor-board/post-queue.c apps/visitor-board/post-queue.h \
+	apps/visitor-board/store-dynamodb.c apps/visitor-board/store-dynamodb.h \
+	apps/visitor-board/store-dynamodb-internal.h \
+	apps/visitor-board/store-dynamodb-posts.c \
+	apps/visitor-board/store-dynamodb-reads.c \
 	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
+	apps/visitor-board/store-open.c apps/visitor-board/store-open.h \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
 	apps/visitor-board/store-sqlite-internal.h \
 	apps/visitor-board/store-sqlite-reads.c \
@@ -41,7 +50,7 @@ check_PROGRAMS += $(board_tests)
 TESTS += $(board_tests)
 
 board_store_harness = tests/unit/store-harness.c tests/unit/store-harness.h
-board_store_ldadd = apps/visitor-board/libboard.a $(NET_LIBS) $(SQLITE_LIBS) $(CMOCKA_LIBS)
+board_store_ldadd = apps/visitor-board/libboard.a $(AWS_LIBS) $(SQLITE_LIBS) $(CMOCKA_LIBS)
 board_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
 tests_unit_test_board_SOURCES = tests/unit/test-board.c tests/unit/http-harness.c
 tests_unit_test_board_CPPFLAGS = $(board_test_cppflags)

@@ -3,7 +3,8 @@
 #include "config.h"
 
 #include "apps/visitor-board/board.h"
-#include "apps/visitor-board/store-sqlite.h"
+#include "apps/visitor-board/create-table.h"
+#include "apps/visitor-board/store-open.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/net/worker-runtime.h"
@@ -13,27 +14,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECTIONS_MAX  2048u
-#define IDLE_TIMEOUT_S   75u /* longer than the load balancer's 60 s */
-#define DEFAULT_PORT     "3000"
-#define DEFAULT_DATABASE "./visitor-board.db"
+#define CONNECTIONS_MAX 2048u
+#define IDLE_TIMEOUT_S  75u /* longer than the load balancer's 60 s */
+#define DEFAULT_PORT    "3000"
 
 static const char help[] =
-    "Usage: visitor-board [--help|--version]\n"
+    "Usage: visitor-board [create-table|--help|--version]\n"
     "\n"
     "A page where visitors leave messages. agentd starts it with a listening socket; by hand it\n"
-    "listens on 127.0.0.1.\n"
+    "listens on 127.0.0.1. create-table makes the DynamoDB table.\n"
     "\n"
     "Environment:\n"
     "  PORT              port to listen on without agentd (" DEFAULT_PORT ")\n"
     "  INSTANCE_ID       name of this node, shown on the page (the host's name)\n"
-    "  BOARD_DATABASE    file of the messages, made if missing (" DEFAULT_DATABASE ")\n"
-    "  BOARD_ACCESS_LOG  1: one log line a request (0)\n";
+    "  BOARD_ACCESS_LOG  1: one log line a request (0)\n" STORE_HELP;
 
 struct settings {
     char listen[32];
-    const char *database;
     bool access_log;
+    struct store_settings store;
 };
 
 static const char *environment(const char *name, const char *fallback)
@@ -59,8 +58,7 @@ static int read_settings(struct settings *settings)
     }
     snprintf(settings->listen, sizeof(settings->listen), "127.0.0.1:%u", (unsigned) port);
     settings->access_log = *access_log == '1';
-    settings->database = environment("BOARD_DATABASE", DEFAULT_DATABASE);
-    return EXIT_CODE_OK;
+    return store_settings_read(&settings->store, NULL, NULL) < 0 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
 }
 
 /* The runtime comes before the store: it blocks signals, the store starts threads. It goes first
@@ -90,11 +88,9 @@ static int serve(const struct settings *settings)
     r = worker_runtime_new(&runtime, event, &options);
     if (r < 0)
         return EXIT_CODE_FAILED; /* it has said why */
-    r = store_sqlite_open(&store, event, settings->database, 0);
-    if (r < 0) {
-        log_error_errno(-r, "Can't use %s as database: %m", settings->database);
-        return EXIT_CODE_FAILED;
-    }
+    r = store_open(&store, event, &settings->store);
+    if (r < 0)
+        return EXIT_CODE_FAILED; /* it has said why */
     r = board_start(board, store, worker_runtime_instance(runtime));
     if (r >= 0)
         r = worker_runtime_ready(runtime);
@@ -118,6 +114,7 @@ static void open_log(void)
 int main(int argc, char *argv[])
 {
     struct settings settings;
+    bool create;
     int r;
 
     open_log();
@@ -129,11 +126,14 @@ int main(int argc, char *argv[])
         puts("visitor-board " PACKAGE_VERSION);
         return EXIT_CODE_OK;
     }
-    if (argc != 1) {
+    create = argc == 2 && strcmp(argv[1], "create-table") == 0;
+    if (argc != 1 && !create) {
         log_error("Unknown argument \"%s\"; see visitor-board --help", argv[1]);
         return EXIT_CODE_USAGE;
     }
     signal(SIGXFSZ, SIG_IGN); /* a size limit on the database is an error, not a death */
     r = read_settings(&settings);
-    return r == EXIT_CODE_OK ? serve(&settings) : r;
+    if (r != EXIT_CODE_OK)
+        return r;
+    return create ? create_table(&settings.store) : serve(&settings);
 }
