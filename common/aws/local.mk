@@ -62,6 +62,7 @@ aws_tests = \
 	tests/unit/test-credentials \
 	tests/unit/test-credentials-chain \
 	tests/unit/test-credentials-parse \
+	tests/unit/test-dynamodb \
 	tests/unit/test-endpoint \
 	tests/unit/test-hash \
 	tests/unit/test-imds \
@@ -111,6 +112,9 @@ tests_unit_test_credentials_chain_LDADD = $(aws_loop_ldadd)
 tests_unit_test_credentials_parse_SOURCES = tests/unit/test-credentials-parse.c
 tests_unit_test_credentials_parse_CPPFLAGS = $(aws_loop_cppflags)
 tests_unit_test_credentials_parse_LDADD = $(aws_loop_ldadd)
+tests_unit_test_dynamodb_SOURCES = tests/unit/test-dynamodb.c tests/unit/aws-harness.c
+tests_unit_test_dynamodb_CPPFLAGS = $(aws_loop_cppflags) $(JSON_C_CFLAGS)
+tests_unit_test_dynamodb_LDADD = $(aws_loop_ldadd)
 tests_unit_test_imds_SOURCES = tests/unit/test-imds.c tests/unit/aws-harness.c
 tests_unit_test_imds_CPPFLAGS = $(aws_loop_cppflags)
 tests_unit_test_imds_LDADD = $(aws_loop_ldadd)
