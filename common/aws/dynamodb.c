@@ -99,6 +99,8 @@ int dynamodb_error(const struct aws_result *result)
         if (result->status / 100 == 5)
             return -EIO;
         return result->status == 403 ? -EACCES : -EINVAL;
+    case -ETIMEDOUT: /* before another attempt that throttling had put off */
+        return result->retry_class == RETRY_THROTTLE ? -EAGAIN : -ETIMEDOUT;
     case -ENOENT: /* the name, not the table */
     case -ECONNREFUSED:
         return -EHOSTUNREACH;

@@ -32,6 +32,7 @@ static void test_errors(void **state)
         {{.error = -ECONNRESET}, -EIO},
         {{.error = -EBADMSG}, -EIO},
         {{.error = -ETIMEDOUT}, -ETIMEDOUT},
+        {{.error = -ETIMEDOUT, .retry_class = RETRY_THROTTLE}, -EAGAIN},
         {{.error = -ENOKEY}, -ENOKEY},
         {{.error = -EMSGSIZE}, -EMSGSIZE},
     };
