@@ -80,7 +80,9 @@ bool items_batch_admits(const struct items_batch *batch, const struct post *post
 
     if (batch->count == ITEMS_BATCH_MAX || !items_day(day, post->message.timestamp))
         return false;
-    if (batch->count > 0 && strcmp(day, batch->day) != 0)
+    if (batch->count > 0 &&
+        (strcmp(day, batch->day) != 0 ||
+         strcmp(batch->posts[0]->message.instance, post->message.instance) != 0))
         return false;
     for (size_t i = 0; i < batch->count; i++) {
         const struct post *other = batch->posts[i];

@@ -46,7 +46,8 @@ struct items_batch {
     size_t count;
     char day[ITEMS_DAY_SIZE]; /* of all */
 };
-/* Whether |post| may join: there is room, it has the same day, and nobody has its key or id. */
+/* Whether |post| may join: there is room, it has the same day and instance, and nobody has its key
+ * or id. */
 bool items_batch_admits(const struct items_batch *batch, const struct post *post);
 
 /* What an action of the batch's transaction is about, in their order: the counter, the activity,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
-
 #include "apps/visitor-board/dynamodb-link.h"
+
+#include "config.h"
 
 #include "common/base/clock.h"
 #include "common/base/text.h"
