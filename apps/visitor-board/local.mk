@@ -29,6 +29,11 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/uuid.c apps/visitor-board/uuid.h
 
 EXTRA_DIST += \
+	tests/data/fuzz/dynamodb/days \
+	tests/data/fuzz/dynamodb/messages \
+	tests/data/fuzz/dynamodb/position \
+	tests/data/fuzz/dynamodb/reasons \
+	tests/data/fuzz/dynamodb/secret \
 	tests/data/fuzz/form/blanks \
 	tests/data/fuzz/form/controls \
 	tests/data/fuzz/form/escapes \
@@ -41,10 +46,12 @@ if HAVE_CMOCKA
 board_tests = \
 	tests/unit/test-board \
 	tests/unit/test-database \
+	tests/unit/test-dynamodb-items \
 	tests/unit/test-form \
 	tests/unit/test-generation \
 	tests/unit/test-page \
 	tests/unit/test-store \
+	tests/unit/test-store-schema \
 	tests/unit/test-store-sqlite
 check_PROGRAMS += $(board_tests)
 TESTS += $(board_tests)
@@ -59,6 +66,8 @@ tests_unit_test_board_LDADD = apps/visitor-board/libboard.a $(NET_LIBS) $(JSON_C
 tests_unit_test_database_SOURCES = tests/unit/test-database.c $(board_store_harness)
 tests_unit_test_database_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_database_LDADD = $(board_store_ldadd)
+tests_unit_test_dynamodb_items_CPPFLAGS = $(board_test_cppflags) $(JSON_C_CFLAGS)
+tests_unit_test_dynamodb_items_LDADD = $(board_store_ldadd)
 tests_unit_test_form_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_form_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
 tests_unit_test_generation_SOURCES = tests/unit/test-generation.c $(board_store_harness)
@@ -67,16 +76,23 @@ tests_unit_test_generation_LDADD = $(board_store_ldadd)
 tests_unit_test_page_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_page_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
 tests_unit_test_store_SOURCES = tests/unit/test-store.c $(board_store_harness) \
-	tests/unit/store-contract.c tests/unit/store-contract.h
+	tests/unit/store-contract.c tests/unit/store-contract.h \
+	tests/unit/store-contract-features.c tests/unit/store-contract-internal.h
 tests_unit_test_store_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_store_LDADD = $(board_store_ldadd)
+tests_unit_test_store_schema_SOURCES = tests/unit/test-store-schema.c $(board_store_harness)
+tests_unit_test_store_schema_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_store_schema_LDADD = $(board_store_ldadd)
 tests_unit_test_store_sqlite_SOURCES = tests/unit/test-store-sqlite.c $(board_store_harness)
 tests_unit_test_store_sqlite_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_store_sqlite_LDADD = $(board_store_ldadd)
 endif
 
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz-form
+noinst_PROGRAMS += tests/fuzz/fuzz-dynamodb tests/fuzz/fuzz-form
+tests_fuzz_fuzz_dynamodb_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS)
+tests_fuzz_fuzz_dynamodb_LDADD = apps/visitor-board/libboard.a $(AWS_LIBS) $(SQLITE_LIBS)
+tests_fuzz_fuzz_dynamodb_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_form_LDADD = apps/visitor-board/libboard.a common/libbase.a
 tests_fuzz_fuzz_form_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif

@@ -8,6 +8,10 @@
 
 struct store_kind {
     const char *name;
+    /* What stands behind it is slower than the store's deadline when 1,000 posts come at once. */
+    bool is_slow;
+    /* What is needed once before the first store is opened there; NULL: nothing. */
+    void (*prepare)(const char *directory);
     /* Opens a store whose messages are those of |directory|, which is empty at first. Several may
      * be open at once, also in several processes. */
     int (*open)(struct store **ret, sd_event *event, const char *directory);
