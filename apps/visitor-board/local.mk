@@ -28,7 +28,15 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/store-sqlite-reads.c \
 	apps/visitor-board/uuid.c apps/visitor-board/uuid.h
 
-EXTRA_DIST += \
+# A store by hand, for the integration tests.
+noinst_PROGRAMS += tests/tools/store-shell
+tests_tools_store_shell_SOURCES = tests/tools/store-shell.c tests/unit/store-harness.c \
+	tests/unit/store-harness.h
+tests_tools_store_shell_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS)
+tests_tools_store_shell_LDADD = apps/visitor-board/libboard.a $(AWS_LIBS) $(SQLITE_LIBS)
+
+EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite/package-lock.json \
+	tests/integration/test_store.py tests/integration/support/dynamodb_front.py \
 	tests/data/fuzz/dynamodb/days \
 	tests/data/fuzz/dynamodb/messages \
 	tests/data/fuzz/dynamodb/position \
