@@ -8,6 +8,8 @@ none is double, whatever the service does; trouble has a name, and passes.
 import json
 import os
 import re
+import resource
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -17,11 +19,18 @@ import pytest
 from botocore.config import Config
 
 from support.aws_front import REGION
+from support.certificates import Certificate
 from support.daemon import free_port, wait_until
 from support.dynamodb_front import DynamoFront
+from support.fake_imds import FakeImds
 from support.moto_peer import Moto
 
 WRITERS = 8
+# What a node's role must allow is what docs/visitor-board.md says.
+ACTIONS = {"Query", "GetItem", "PutItem", "UpdateItem", "TransactWriteItems"}
+CREATE_ACTIONS = {"CreateTable", "DescribeTable", "UpdateContinuousBackups", "DescribeTimeToLive", "UpdateTimeToLive"}
+PSS_LIMIT_KIB = 15 * 1024
+CONNECTIONS = 1000
 SOAK = os.environ.get("AGENTD_SOAK") == "1"
 
 
@@ -156,7 +165,7 @@ def stage(request, build):
         front.behave()
         own.stop()
         assert not front.violations
-        assert front.operations["Scan"] == 0
+        assert set(front.operations) <= ACTIONS | CREATE_ACTIONS
 
 
 @pytest.mark.limit(300)
@@ -350,6 +359,20 @@ def test_broken_items_are_skipped(stage):
     assert "Skipped 6 items" in shell.end()
 
 
+@pytest.mark.parametrize("stage", ["moto"], indirect=True)
+def test_region_and_role_of_the_instance(stage):
+    """Nothing is configured but the table: both come from IMDS, and new credentials as the old expire."""
+    none = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_SESSION_TOKEN": None, "AWS_REGION": None}
+    with FakeImds(stage.front) as imds:
+        shell = stage.shell(**none, **imds.environment())
+        shell.well("post by the role")
+        imds.rotate()
+        shell.well("post by the new credentials")
+        assert shell.well("stats")["total"] == 2
+        assert imds.counts["/latest/meta-data/placement/region"] == 1
+        assert not imds.violations
+
+
 # --- Retention, costs, the table -----------------------------------------------------------------
 
 
@@ -409,6 +432,49 @@ def test_a_view_costs_the_same_whatever_there_is(stage):
         units[count] = shell.well("units")["units"]
     print("read units of a view by messages:", units)
     assert len(set(units.values())) <= 2 and max(units.values()) - min(units.values()) <= 1.0, units
+
+
+def pss_kib(pid):
+    (line,) = [line for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:")]
+    return int(line.split()[1])
+
+
+def test_memory_of_a_worker(moto, plain_build, tmp_path):
+    """A worker that talks to DynamoDB over TLS, with 1,000 visitors' connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * CONNECTIONS + 200), hard))
+    with DynamoFront(moto.port, certificate=Certificate(tmp_path)) as front:
+        stage = Stage(plain_build, front, "memory")
+        assert stage.create_table().returncode == 0
+        port = free_port()
+        program = [plain_build / "visitor-board"]
+        worker = subprocess.Popen(program, env=stage.with_environment(PORT=str(port)), stderr=subprocess.DEVNULL)
+        visitors = []
+        try:
+            wait_until(lambda: answers(port), 30, "the board answers", 0.1)
+            for _ in range(CONNECTIONS):
+                visitors.append(socket.create_connection(("127.0.0.1", port), timeout=30))
+                visitors[-1].sendall(b"GET / HTTP/1.1\r\nHost: board\r\n\r\n")
+            for visitor in visitors:
+                assert visitor.recv(65536).startswith(b"HTTP/1.1 200 ")
+            pss = pss_kib(worker.pid)
+        finally:
+            for visitor in visitors:
+                visitor.close()
+            worker.terminate()
+            worker.wait(30)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        print(f"PSS with {CONNECTIONS} connections: {pss} KiB")
+        assert front.operations["Query"] > 0 and not front.violations
+        assert pss <= PSS_LIMIT_KIB
+
+
+def answers(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def test_create_table(stage):

@@ -44,8 +44,8 @@ def cancelled(reasons):
 class DynamoFront(aws_front.Front):
     """Attributes besides Front's: operations (by name), faulty (names), tokens, read_units (all that was told)."""
 
-    def __init__(self, port, *, own_transactions=False):
-        super().__init__(port)
+    def __init__(self, port, *, own_transactions=False, certificate=None):
+        super().__init__(port, certificate=certificate)
         self.own_transactions = own_transactions
         self.operations = Counter()
         self.faulty = {"TransactWriteItems"}
