@@ -7,7 +7,7 @@ EXTRA_DIST += docs/foreign-apps.md docs/foreign-apps/flask/app.py docs/foreign-a
 	docs/foreign-apps/flask/60-flask.conf docs/foreign-apps/express/server.js docs/foreign-apps/express/package.json \
 	docs/foreign-apps/express/package-lock.json docs/foreign-apps/express/60-express.conf
 EXTRA_DIST += docs/load-and-watch.md
-EXTRA_DIST += docs/reference-config.md docs/reference-metrics.md docs/tools/references.sh \
+EXTRA_DIST += docs/visitor-board.md docs/reference-config.md docs/reference-metrics.md docs/tools/references.sh \
 	tests/unit/test-manual.sh tests/unit/test-references.sh
 TESTS += tests/unit/test-manual.sh tests/unit/test-references.sh
 
