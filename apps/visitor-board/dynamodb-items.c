@@ -12,6 +12,8 @@
 
 #define SECONDS_PER_DAY     UINT64_C(86400)
 #define ACTIVITY_LIFETIME_S 7200u
+#define ID_BYTES_MAX        64u
+#define TIMESTAMP_BYTES_MAX 32u
 #define SORT_KEY_TEXT_MAX   300u /* of the activity: a bucket, an instance, a shard */
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -339,7 +341,8 @@ int items_parse_message(const struct json_object *item, uint64_t now_s, struct m
         r = dynamodb_get_string(item, "timestamp", &ret->timestamp);
     if (r >= 0)
         r = dynamodb_get_string(item, "instanceId", &ret->instance);
-    if (r < 0 || !*ret->id || !is_at_most(ret->id, 64) || !is_at_most(ret->timestamp, 32) ||
+    if (r < 0 || !*ret->id || strlen(ret->id) > ID_BYTES_MAX ||
+        strlen(ret->timestamp) > TIMESTAMP_BYTES_MAX ||
         !is_at_most(ret->text, MESSAGE_TEXT_CHARACTERS) ||
         !is_at_most(ret->instance, MESSAGE_INSTANCE_CHARACTERS))
         return -EBADMSG;

@@ -204,6 +204,36 @@ static void test_bad_secrets(void **state)
     }
 }
 
+/* Whatever else is in the table: what is longer than a message may be is none. */
+static void test_items_too_long(void **state)
+{
+    static const struct {
+        size_t id, text, timestamp, instance;
+        int error;
+    } cases[] = {
+        {64, 500, 32, 255, 0},      {65, 1, 24, 1, -EBADMSG}, {0, 1, 24, 1, -EBADMSG},
+        {36, 501, 24, 1, -EBADMSG}, {36, 1, 33, 1, -EBADMSG}, {36, 1, 24, 256, -EBADMSG},
+        {36, 0, 0, 0, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP_JSON struct json_object *item = NULL;
+        char text[2048];
+        struct message message;
+
+        snprintf(text, sizeof(text),
+                 "{\"id\":{\"S\":\"%0*d\"},\"message\":{\"S\":\"%0*d\"},"
+                 "\"timestamp\":{\"S\":\"%0*d\"},\"instanceId\":{\"S\":\"%0*d\"}}",
+                 (int) cases[i].id, 0, (int) cases[i].text, 0, (int) cases[i].timestamp, 0,
+                 (int) cases[i].instance, 0);
+        if (cases[i].id == 0)
+            snprintf(text, sizeof(text), "{\"id\":{\"S\":\"\"}}");
+        item = parse(text);
+        if (items_parse_message(item, NOW_S, &message) != cases[i].error)
+            fail_msg("case %zu", i);
+    }
+}
+
 /* --- the walk -------------------------------------------------------------------------------- */
 
 /* An answer of |count| messages of |day|, numbered down from |first|. */
@@ -367,10 +397,15 @@ static void test_walk_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),           cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_largest_batch),   cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_bad_secrets),     cmocka_unit_test(test_walk),
-        cmocka_unit_test(test_walk_is_bounded), cmocka_unit_test(test_walk_keeps_retention),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_largest_batch),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_bad_secrets),
+        cmocka_unit_test(test_items_too_long),
+        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_walk_is_bounded),
+        cmocka_unit_test(test_walk_keeps_retention),
         cmocka_unit_test(test_walk_refuses),
     };
 
