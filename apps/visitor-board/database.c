@@ -305,6 +305,11 @@ static void roll_back(struct database *database)
         (void) run(database, STATEMENT_ROLLBACK);
 }
 
+void database_set_lock_wait(struct database *database, uint64_t lock_wait_us)
+{
+    database->options.lock_wait_us = lock_wait_us;
+}
+
 int database_begin(struct database *database)
 {
     int r = run(database, STATEMENT_BEGIN);

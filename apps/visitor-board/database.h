@@ -50,6 +50,9 @@ DEFINE_CLEANUP(struct database *, database_free)
 /* Whether its path still leads to the file that was opened. */
 bool database_is_current(const struct database *database);
 
+/* From now on, instead of what the options said. */
+void database_set_lock_wait(struct database *database, uint64_t lock_wait_us);
+
 /* One transaction: |begin|, any of the others, |commit|. All is stored or nothing; after an error
  * the transaction is gone. */
 int database_begin(struct database *database);

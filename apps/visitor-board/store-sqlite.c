@@ -89,13 +89,22 @@ static int commit_prune(struct sqlite_store *store, int64_t now_s)
     return r;
 }
 
+/* It waits for the lock as long as the post that has waited longest still may. */
+static int commit_begin(struct sqlite_store *store, uint64_t deadline_us)
+{
+    uint64_t now_us = clock_monotonic_us();
+
+    database_set_lock_wait(store->writer, deadline_us > now_us ? deadline_us - now_us : 0);
+    return database_begin(store->writer);
+}
+
 static int commit_posts(struct sqlite_store *store, const struct post_queue *posts)
 {
     int64_t now_s = (int64_t) (clock_realtime_us() / USEC_PER_SEC);
     int r = sqlite_ensure_open(store, &store->writer, true);
 
     if (r >= 0)
-        r = database_begin(store->writer);
+        r = commit_begin(store, posts->first->deadline_us);
     for (struct post *post = posts->first; r >= 0 && post; post = post->next)
         r = commit_post(store, post, now_s);
     if (r >= 0)

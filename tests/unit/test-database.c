@@ -61,6 +61,11 @@ static void test_lock(void **state)
     assert_int_equal(database_begin(waiter), -EBUSY);
     assert_true(clock_monotonic_us() - begin_us >= 50 * USEC_PER_MSEC);
     assert_true(waits > 0);
+    database_set_lock_wait(waiter, 0);
+    waits = 0;
+    assert_int_equal(database_begin(waiter), -EBUSY);
+    assert_int_equal(waits, 1);
+    database_set_lock_wait(waiter, 50 * USEC_PER_MSEC);
     assert_int_equal(message_list_new(&list), 0);
     assert_int_equal(database_list(waiter, INT64_MAX, 50, "", list, &next), 0);
     assert_int_equal(database_add(holder, &message), 0);
