@@ -131,8 +131,8 @@ size_t http_response_length(const struct http_response *response);
 struct http_response *http_response_ref(struct http_response *response);
 /* libmicrohttpd's object, with or without `Connection: close`. NULL: out of memory. */
 struct MHD_Response *http_response_get(struct http_response *response, bool close);
-/* "Not Found\n" for a status; with Allow for |methods| unless 0. */
-int http_response_new_page(struct http_response **ret, unsigned status, unsigned methods);
+/* "Not Found\n" for a status. */
+int http_response_new_page(struct http_response **ret, unsigned status);
 
 /* --- http-linger.c ---------------------------------------------------------------------------- */
 

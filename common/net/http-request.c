@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* What libmicrohttpd needs of a connection's memory beside the head: a list node for each header,
  * and room for the answer's head. */
@@ -106,11 +107,30 @@ void http_respond_text(struct http_request *request, unsigned status, const char
     buffer_done(&buffer);
 }
 
+static int request_new_page(struct http_response **ret, struct http_request *request,
+                            unsigned status)
+{
+    const struct http_server_options *options = &request->server->options;
+    CLEANUP(http_response_freep) struct http_response *page = NULL;
+    char allow[HTTP_ALLOW_MAX];
+    int r = 0;
+
+    if (options->error_page)
+        page = options->error_page(request, status, options->userdata);
+    if (!page)
+        r = http_response_new_page(&page, status);
+    if (r == 0 && status == 405)
+        r = http_response_add_header(page, "Allow", http_format_allow(allow, request->allowed));
+    if (r == 0)
+        *ret = TAKE(page);
+    return r;
+}
+
 static void request_respond_page(struct http_request *request, unsigned status)
 {
     CLEANUP(http_response_freep) struct http_response *page = NULL;
 
-    if (http_response_new_page(&page, status, status == 405 ? request->allowed : 0) < 0)
+    if (request_new_page(&page, request, status) < 0)
         request_give_up(request);
     else
         http_respond(request, page);
@@ -402,6 +422,35 @@ const char *http_request_query(const struct http_request *request, const char *n
 const char *http_request_header(const struct http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->mhd, MHD_HEADER_KIND, name);
+}
+
+struct header_lines {
+    const char *name;
+    const char **values;
+    size_t max, n;
+};
+
+static enum MHD_Result add_line(void *userdata, enum MHD_ValueKind kind, const char *name,
+                                const char *value)
+{
+    struct header_lines *lines = userdata;
+
+    if (strcasecmp(name, lines->name) != 0)
+        return MHD_YES;
+    if (lines->n == lines->max)
+        memmove(lines->values, lines->values + 1, --lines->n * sizeof(*lines->values));
+    lines->values[lines->n++] = value ? value : "";
+    return MHD_YES;
+}
+
+size_t http_request_header_lines(const struct http_request *request, const char *name,
+                                 const char *ret[], size_t max)
+{
+    struct header_lines lines = {.name = name, .values = ret, .max = max};
+
+    if (max > 0)
+        MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, add_line, &lines);
+    return lines.n;
 }
 
 const char *http_request_body(const struct http_request *request, size_t *ret_length)

@@ -74,19 +74,17 @@ int http_response_new(struct http_response **ret, unsigned status, const char *c
     return 0;
 }
 
-int http_response_new_page(struct http_response **ret, unsigned status, unsigned methods)
+int http_response_new_page(struct http_response **ret, unsigned status)
 {
-    CLEANUP(http_response_freep) struct http_response *response = NULL;
-    char text[64], allow[HTTP_ALLOW_MAX];
-    int n = snprintf(text, sizeof(text), "%s\n", MHD_get_reason_phrase_for(status));
-    int r = http_response_new(&response, status, "text/plain", text, (size_t) n);
+    char text[64];
+    int n = snprintf(text, sizeof(text), "%s\n", http_status_phrase(status));
 
-    if (r == 0 && methods)
-        r = http_response_add_header(response, "Allow", http_format_allow(allow, methods));
-    if (r < 0)
-        return r;
-    *ret = TAKE(response);
-    return 0;
+    return http_response_new(ret, status, "text/plain", text, (size_t) n);
+}
+
+const char *http_status_phrase(unsigned status)
+{
+    return MHD_get_reason_phrase_for(status);
 }
 
 int http_response_add_header(struct http_response *response, const char *name, const char *value)

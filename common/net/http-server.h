@@ -62,6 +62,12 @@ struct http_server_options {
                                         come from few) */
     unsigned
         idle_timeout_s; /* silence on a connection, also in the middle of a head; then closed */
+    /* Optional: the answer to what the server itself refuses (400, 404, 405, 413, 414, 415) or a
+     * handler left without one (500), instead of a line of text; the server adds Allow to a 405.
+     * Takes the response: one of its own for each request. NULL: the server's line after all. The
+     * method is 0 where no route could have it; the path of a 400 may hold any bytes. */
+    struct http_response *(*error_page)(const struct http_request *request, unsigned status,
+                                        void *userdata);
     /* Optional. Each answered or lost request, for counters and access log; status 0 = connection
      * lost before the answer. */
     void (*on_begin)(void *observer);
@@ -111,6 +117,10 @@ http_request_path(const struct http_request *request); /* percent-decoded; no qu
 const char *http_request_query(const struct http_request *request,
                                const char *name); /* NULL if absent, "" without value */
 const char *http_request_header(const struct http_request *request, const char *name);
+/* Of a header that came several times: its values in their order, the last |max| of them. Returns
+ * how many. http_request_header() knows only one of them, and proxies append lines. */
+size_t http_request_header_lines(const struct http_request *request, const char *name,
+                                 const char *ret[], size_t max);
 const char *http_request_body(const struct http_request *request, size_t *ret_length);
 void *http_request_userdata(const struct http_request *request); /* the server's */
 /* The peer's address as text ("192.0.2.1", "2001:db8::1", "unix"); a static "" when unknown. */
@@ -130,6 +140,9 @@ int http_response_add_header(struct http_response *response, const char *name, c
 /* Drops one reference; those in flight keep theirs. */
 struct http_response *http_response_free(struct http_response *response);
 DEFINE_CLEANUP(struct http_response *, http_response_free)
+
+/* "Not Found" for 404: never NULL. */
+const char *http_status_phrase(unsigned status);
 
 void http_respond(struct http_request *request, struct http_response *response);
 /* One-off answers. http_respond_text adds a newline to |text|. */

@@ -474,6 +474,7 @@ static int runtime_make_server(struct worker_runtime *rt)
         .connections_max = rt->options.connections_max + CONNECTIONS_SPARE,
         .connections_crowded = rt->options.connections_max,
         .idle_timeout_s = rt->options.idle_timeout_s,
+        .error_page = rt->options.error_page,
         .on_begin = runtime_on_begin,
         .on_end = runtime_on_end,
         .on_connection = runtime_on_connection,
@@ -500,6 +501,7 @@ static int runtime_listen_probe(struct worker_runtime *rt, int fd)
         .idle_timeout_s = PROBE_IDLE_S,
         .on_begin = runtime_on_probe_begin,
         .on_end = runtime_on_probe_end,
+        .error_page = rt->options.error_page,
     };
     int r = rt->trial ? 0 : trial_new(&rt->trial, rt->event, runtime_on_trial_over, rt);
 

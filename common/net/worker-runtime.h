@@ -20,7 +20,10 @@ struct worker_runtime_options {
     unsigned connections_max;
     unsigned
         idle_timeout_s; /* keep-alive; the contract wants more than the load balancer's 60 s: 75 */
-    bool access_log;    /* one line a request with structured fields */
+    /* As in struct http_server_options; optional. */
+    struct http_response *(*error_page)(const struct http_request *request, unsigned status,
+                                        void *userdata);
+    bool access_log; /* one line a request with structured fields */
 };
 
 /* Takes the environment's descriptors. Logs what is missing. 0 or a negative errno. */

@@ -82,6 +82,17 @@ static void on_thing(struct http_request *request, void *userdata)
     http_respond_bytes(request, 204, NULL, NULL, 0);
 }
 
+/* The lines of one header, the last two of them. */
+static void on_lines(struct http_request *request, void *userdata)
+{
+    const char *lines[2] = {"", ""};
+    size_t n = http_request_header_lines(request, "x-list", lines, ARRAY_SIZE(lines));
+    char text[200];
+
+    snprintf(text, sizeof(text), "%zu|%s|%s", n, lines[0], lines[1]);
+    http_respond_text(request, 200, text);
+}
+
 static void on_big(struct http_request *request, void *userdata)
 {
     struct harness *h = userdata;
@@ -99,6 +110,7 @@ static const struct http_route ROUTES[] = {
     {HTTP_GET, "/hasty", 0, on_hasty},
     {HTTP_GET, "/nothing", 0, on_nothing},
     {HTTP_DELETE, "/thing", 0, on_thing},
+    {HTTP_GET, "/lines", 0, on_lines},
     {HTTP_GET, "/big", 0, on_big},
     {0},
 };

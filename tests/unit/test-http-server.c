@@ -40,6 +40,10 @@ static void test_routes(void **state)
         {"GET /query?r=q HTTP/1.1\r\n" HOST "\r\n", 200, "(none)\n"},
         {"GET /path/a%20b HTTP/1.1\r\n" HOST "\r\n", 200, "GET /path/a b 127.0.0.1\n"},
         {"GET /path/%C3%A9 HTTP/1.1\r\n" HOST "\r\n", 200, "GET /path/\xc3\xa9 127.0.0.1\n"},
+        {"GET /lines HTTP/1.1\r\n" HOST "\r\n", 200, "0||\n"},
+        {"GET /lines HTTP/1.1\r\n" HOST "X-List: a\r\nX-LIST: b, c\r\n\r\n", 200, "2|a|b, c\n"},
+        {"GET /lines HTTP/1.1\r\nX-List: a\r\n" HOST "X-List:\r\nx-list: c\r\nY: d\r\n\r\n", 200,
+         "2||c\n"},
         {"GET /nowhere HTTP/1.1\r\n" HOST "\r\n", 404, "Not Found\n"},
         {"BREW /nowhere HTTP/1.1\r\n" HOST "\r\n", 404, "Not Found\n"},
         {"POST / HTTP/1.1\r\n" HOST "\r\n", 405, "Method Not Allowed\n"},
@@ -86,6 +90,47 @@ static void test_allow(void **state)
     answer = exchange(&h, "DELETE /wait HTTP/1.1\r\n" HOST "\r\n", NULL);
     assert_non_null(strstr(answer, "\r\nAllow: GET, HEAD, POST\r\n")); /* of both entries */
     free(answer);
+    harness_stop(&h);
+}
+
+static struct http_response *new_error_page(const struct http_request *request, unsigned status,
+                                            void *userdata)
+{
+    struct http_response *page = NULL;
+
+    assert_true(userdata == http_request_userdata(request));
+    if (status == 404) /* this one stays the server's */
+        return NULL;
+    assert_int_equal(http_response_new(&page, status, "text/x", http_status_phrase(status), 3), 0);
+    return page;
+}
+
+static void test_error_page(void **state)
+{
+    static const struct {
+        const char *request;
+        unsigned status;
+        const char *words;
+    } CASES[] = {
+        {"GET /nowhere HTTP/1.1\r\n" HOST "\r\n", 404, "Content-Type: text/plain\r\n"},
+        {"PATCH /echo HTTP/1.1\r\n" HOST "\r\n", 405, "Allow: POST, PUT\r\n"},
+        {"GET /nothing HTTP/1.1\r\n" HOST "\r\n", 500, "\r\n\r\nInt"},
+        {"GET /%zz HTTP/1.1\r\n" HOST "\r\n", 400, "\r\n\r\nBad"},
+        {"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 999\r\n\r\n", 413, "\r\n\r\nCon"},
+    };
+    const struct http_server_options options = {
+        .connections_max = 10, .idle_timeout_s = 60, .error_page = new_error_page};
+    struct harness h;
+
+    harness_start(&h, &options);
+    for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+        char *answer = exchange(&h, CASES[i].request, NULL);
+
+        if (status_of(answer) != CASES[i].status || !strstr(answer, CASES[i].words) ||
+            !strstr(answer, "Content-Type: text/x\r\n") != (CASES[i].status == 404))
+            fail_msg("case %zu: %s", i, answer);
+        free(answer);
+    }
     harness_stop(&h);
 }
 
@@ -510,6 +555,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_allow),
+        cmocka_unit_test(test_error_page),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_pipelining),
         cmocka_unit_test(test_big_answer),
