@@ -12,6 +12,11 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/dynamodb-items.c apps/visitor-board/dynamodb-items.h \
 	apps/visitor-board/dynamodb-link.c apps/visitor-board/dynamodb-link.h \
 	apps/visitor-board/dynamodb-walk.c apps/visitor-board/dynamodb-walk.h \
+	apps/visitor-board/client-address.c apps/visitor-board/client-address.h \
+	apps/visitor-board/cross-origin.c apps/visitor-board/cross-origin.h \
+	apps/visitor-board/cursor.c apps/visitor-board/cursor.h \
+	apps/visitor-board/database.c apps/visitor-board/database.h \
+	apps/visitor-board/entity-tag.c apps/visitor-board/entity-tag.h \
 	apps/visitor-board/form.c apps/visitor-board/form.h \
 	apps/visitor-board/generation.c apps/visitor-board/generation.h \
 	apps/visitor-board/message.c apps/visitor-board/message.h \
@@ -21,6 +26,9 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/store-dynamodb-internal.h \
 	apps/visitor-board/store-dynamodb-posts.c \
 	apps/visitor-board/store-dynamodb-reads.c \
+	apps/visitor-board/post-text.c apps/visitor-board/post-text.h \
+	apps/visitor-board/problem.c apps/visitor-board/problem.h \
+	apps/visitor-board/rate-limit.c apps/visitor-board/rate-limit.h \
 	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
 	apps/visitor-board/store-open.c apps/visitor-board/store-open.h \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
@@ -42,6 +50,11 @@ EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite
 	tests/data/fuzz/dynamodb/position \
 	tests/data/fuzz/dynamodb/reasons \
 	tests/data/fuzz/dynamodb/secret \
+	tests/data/fuzz/client-address/bad \
+	tests/data/fuzz/client-address/lines \
+	tests/data/fuzz/client-address/odd \
+	tests/data/fuzz/cursor/made \
+	tests/data/fuzz/cursor/position \
 	tests/data/fuzz/form/blanks \
 	tests/data/fuzz/form/controls \
 	tests/data/fuzz/form/escapes \
@@ -53,11 +66,17 @@ EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite
 if HAVE_CMOCKA
 board_tests = \
 	tests/unit/test-board \
+	tests/unit/test-client-address \
+	tests/unit/test-cross-origin \
+	tests/unit/test-cursor \
 	tests/unit/test-database \
 	tests/unit/test-dynamodb-items \
+	tests/unit/test-entity-tag \
 	tests/unit/test-form \
 	tests/unit/test-generation \
 	tests/unit/test-page \
+	tests/unit/test-problem \
+	tests/unit/test-rate-limit \
 	tests/unit/test-store \
 	tests/unit/test-store-schema \
 	tests/unit/test-store-sqlite
@@ -83,6 +102,19 @@ tests_unit_test_generation_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_generation_LDADD = $(board_store_ldadd)
 tests_unit_test_page_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_page_LDADD = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
+board_pure_ldadd = apps/visitor-board/libboard.a common/libbase.a $(CMOCKA_LIBS)
+tests_unit_test_client_address_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_client_address_LDADD = $(board_pure_ldadd)
+tests_unit_test_cross_origin_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_cross_origin_LDADD = $(board_pure_ldadd)
+tests_unit_test_cursor_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_cursor_LDADD = $(board_pure_ldadd)
+tests_unit_test_entity_tag_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_entity_tag_LDADD = $(board_pure_ldadd)
+tests_unit_test_problem_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_problem_LDADD = apps/visitor-board/libboard.a $(NET_LIBS) $(JSON_C_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_rate_limit_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_rate_limit_LDADD = $(board_pure_ldadd)
 tests_unit_test_store_SOURCES = tests/unit/test-store.c $(board_store_harness) \
 	tests/unit/store-contract.c tests/unit/store-contract.h \
 	tests/unit/store-contract-features.c tests/unit/store-contract-internal.h
@@ -97,10 +129,15 @@ tests_unit_test_store_sqlite_LDADD = $(board_store_ldadd)
 endif
 
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz-dynamodb tests/fuzz/fuzz-form
+noinst_PROGRAMS += tests/fuzz/fuzz-dynamodb
 tests_fuzz_fuzz_dynamodb_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFLAGS)
 tests_fuzz_fuzz_dynamodb_LDADD = apps/visitor-board/libboard.a $(AWS_LIBS) $(SQLITE_LIBS)
 tests_fuzz_fuzz_dynamodb_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+noinst_PROGRAMS += tests/fuzz/fuzz-client-address tests/fuzz/fuzz-cursor tests/fuzz/fuzz-form
+tests_fuzz_fuzz_client_address_LDADD = apps/visitor-board/libboard.a common/libbase.a
+tests_fuzz_fuzz_client_address_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_cursor_LDADD = apps/visitor-board/libboard.a common/libbase.a
+tests_fuzz_fuzz_cursor_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_form_LDADD = apps/visitor-board/libboard.a common/libbase.a
 tests_fuzz_fuzz_form_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif

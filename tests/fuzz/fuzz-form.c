@@ -72,9 +72,11 @@ static void check(const char *body, size_t size)
     result = form_parse(body, size, text);
     require(result <= FORM_MALFORMED);
     require(size <= FORM_BODY_MAX || result == FORM_MALFORMED);
-    if (result != FORM_OK)
+    if (result == FORM_MALFORMED)
         return;
     require(memchr(text, '\0', sizeof(text)) != NULL);
+    if (result != FORM_OK)
+        return;
     check_text(text);
     check_again(text);
 }
