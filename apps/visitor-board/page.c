@@ -7,6 +7,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+const struct asset assets[1]; /* none yet */
+const size_t n_assets = 0;
+
 /* Changing the style changes its hash in PAGE_SECURITY_POLICY. */
 static const char style[] =
     ":root{--ink:#16191f;--soft:#545b64;--line:#d5dbdb;--paper:#fff;--ground:#f2f3f3}\n"
@@ -75,11 +78,14 @@ static const char instance_to_main[] = "</p>\n"
                                        "</header>\n"
                                        "<main>\n";
 
-static const char form[] =
+static const char form_to_draft[] =
     "<form method=\"post\" action=\"/\">\n"
     "<label for=\"message\">Your message</label>\n"
     "<textarea id=\"message\" name=\"message\" rows=\"3\" maxlength=\"500\" "
-    "aria-describedby=\"message-hint\"></textarea>\n"
+    "aria-describedby=\"message-hint\">\n";
+
+static const char draft_to_end[] =
+    "</textarea>\n"
     "<div class=\"row\">\n"
     "<p id=\"message-hint\">Up to 500 characters. Everyone who visits can read it.</p>\n"
     "<button type=\"submit\">Post message</button>\n"
@@ -206,18 +212,59 @@ static void render_box(struct buffer *buffer, const char *kind, const char *role
     buffer_append_string(buffer, "</p>\n");
 }
 
-int page_render(struct buffer *buffer, const struct page *page)
+static void render_head(struct buffer *buffer, const struct page *page)
 {
     buffer_append_string(buffer, head_before_style);
     buffer_append(buffer, style, sizeof(style) - 1);
     buffer_append_string(buffer, style_to_instance);
     page_escape(buffer, page->instance);
+    if (page->zone && *page->zone) {
+        buffer_append_string(buffer, " in ");
+        page_escape(buffer, page->zone);
+    }
     buffer_append_string(buffer, instance_to_main);
+}
+
+static void render_form(struct buffer *buffer, const char *draft)
+{
+    buffer_append_string(buffer, form_to_draft);
+    if (draft)
+        page_escape(buffer, draft);
+    buffer_append_string(buffer, draft_to_end);
+}
+
+static void render_link(struct buffer *buffer, const char *address, const char *relation,
+                        const char *text)
+{
+    if (!address)
+        return;
+    buffer_printf(buffer, "<a rel=\"%s\" href=\"", relation);
+    page_escape(buffer, address);
+    buffer_printf(buffer, "\">%s</a>\n", text);
+}
+
+static void render_links(struct buffer *buffer, const struct page *page)
+{
+    if (!page->newer && !page->older)
+        return;
+    buffer_append_string(buffer, "<nav aria-label=\"Pages\">\n");
+    render_link(buffer, page->newer, "prev", "Newest messages");
+    render_link(buffer, page->older, "next", "Older messages");
+    buffer_append_string(buffer, "</nav>\n");
+}
+
+int page_render(struct buffer *buffer, const struct page *page)
+{
+    render_head(buffer, page);
     render_box(buffer, "error", "alert", page->error);
     render_box(buffer, "notice", "status", page->notice);
-    buffer_append_string(buffer, form);
+    render_form(buffer, page->draft);
     if (page->messages)
         render_messages(buffer, page->messages);
+    if (page->stats)
+        buffer_printf(buffer, "<p>%llu messages in all.</p>\n",
+                      (unsigned long long) page->stats->total);
+    render_links(buffer, page);
     buffer_append_string(buffer, "</main>\n</body>\n</html>\n");
     return buffer->failed ? -ENOBUFS : 0;
 }

@@ -3,7 +3,7 @@
  * is not UTF-8 becomes U+FFFD. */
 #pragma once
 
-#include "apps/visitor-board/message.h"
+#include "apps/visitor-board/store.h"
 #include "common/base/buffer.h"
 
 #define PAGE_BYTES_MAX    (1024u * 1024u) /* above 50 messages of nothing but quotation marks */
@@ -18,10 +18,25 @@
 
 struct page {
     const char *instance;                /* this node */
-    const struct message_list *messages; /* NULL: none could be read yet, so no table is shown */
+    const char *zone;                    /* its availability zone; "": unknown */
+    const struct message_list *messages; /* NULL: none could be read, so no table is shown */
+    const struct store_stats *stats;     /* NULL: unknown */
+    const char *newer, *older;           /* addresses of the neighbours ("/?before=..."), or NULL */
     const char *notice;                  /* fixed text above the form: how things are; or NULL */
-    const char *error;                   /* fixed text above the form: what went wrong; or NULL */
+    const char *error;                   /* fixed text beside the field: what is wrong; or NULL */
+    const char *draft;                   /* what the visitor had typed, for the field; or NULL */
+    uint64_t now_realtime_us;
 };
+
+struct asset { /* a file that the page wants, named by its content */
+    const char *path;
+    const char *content_type;
+    const void *bytes;
+    size_t length;
+};
+
+extern const struct asset assets[];
+extern const size_t n_assets;
 
 /* Appends the page. 0, or -ENOBUFS (also when memory ran out). */
 int page_render(struct buffer *buffer, const struct page *page);
