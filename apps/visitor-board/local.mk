@@ -29,6 +29,7 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/post-text.c apps/visitor-board/post-text.h \
 	apps/visitor-board/problem.c apps/visitor-board/problem.h \
 	apps/visitor-board/rate-limit.c apps/visitor-board/rate-limit.h \
+	apps/visitor-board/seal.c apps/visitor-board/seal.h \
 	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
 	apps/visitor-board/store-open.c apps/visitor-board/store-open.h \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \

@@ -8,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct cursor_key key = {.secret = {1, 2, 3}, .board = "main"};
+static const struct seal key = {.secret = {1, 2, 3}, .board = "main"};
 
 static void require(bool condition)
 {
