@@ -334,7 +334,7 @@ void http_request_suspend(struct http_request *request,
                           void (*on_abort)(struct http_request *request, void *context),
                           void *context)
 {
-    if (request->state != REQUEST_HANDLED)
+    if (request->state != REQUEST_HANDLED && request->state != REQUEST_WAITING)
         return;
     request->state = REQUEST_WAITING;
     request->on_abort = on_abort;

@@ -152,7 +152,8 @@ void http_respond_text(struct http_request *request, unsigned status, const char
 
 /*
  * Keeps the request for a later http_respond(). If its connection goes away first, |on_abort| is
- * called and the request is gone.
+ * called and the request is gone. When what it waited for leads to the next thing to wait for, it
+ * may be called again, with another |on_abort|.
  */
 void http_request_suspend(struct http_request *request,
                           void (*on_abort)(struct http_request *request, void *context),

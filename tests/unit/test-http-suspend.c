@@ -125,6 +125,36 @@ static void test_abort(void **state)
     }
 }
 
+static void on_second_abort(struct http_request *request, void *context)
+{
+    ++*(unsigned *) context;
+}
+
+/* What it waited for leads to the next thing to wait for. */
+static void test_wait_again(void **state)
+{
+    unsigned aborted = 0;
+    struct harness h;
+    int fd;
+
+    harness_start(&h, NULL);
+    fd = harness_connect(&h);
+    send_text(&h, fd, WAIT);
+    wait_for_request(&h);
+    http_request_suspend(h.waiting, on_second_abort, &aborted);
+    http_respond_text(TAKE(h.waiting), 200, "at last");
+    expect_answer(&h, fd, 200, "at last\n");
+    send_text(&h, fd, WAIT);
+    wait_for_request(&h);
+    http_request_suspend(h.waiting, on_second_abort, &aborted);
+    close(fd);
+    for (unsigned i = 0; i < 100 && aborted == 0; i++)
+        harness_turn(&h, 10);
+    assert_int_equal(aborted, 1);
+    assert_int_equal(h.aborted, 0);
+    harness_stop(&h);
+}
+
 /* The peer was gone before the handler asked to wait. */
 static void test_abort_at_once(void **state)
 {
@@ -210,11 +240,9 @@ static void test_drain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_counted_before_sent),
-        cmocka_unit_test(test_abort),
-        cmocka_unit_test(test_abort_at_once),
-        cmocka_unit_test(test_free_while_waiting),
+        cmocka_unit_test(test_resume),        cmocka_unit_test(test_counted_before_sent),
+        cmocka_unit_test(test_abort),         cmocka_unit_test(test_wait_again),
+        cmocka_unit_test(test_abort_at_once), cmocka_unit_test(test_free_while_waiting),
         cmocka_unit_test(test_drain),
     };
 
