@@ -12,7 +12,18 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/dynamodb-items.c apps/visitor-board/dynamodb-items.h \
 	apps/visitor-board/dynamodb-link.c apps/visitor-board/dynamodb-link.h \
 	apps/visitor-board/dynamodb-walk.c apps/visitor-board/dynamodb-walk.h \
+	apps/visitor-board/board-answers.c \
+	apps/visitor-board/board-api.c \
+	apps/visitor-board/board-form.c \
+	apps/visitor-board/board-internal.h \
+	apps/visitor-board/board-json.c apps/visitor-board/board-json.h \
+	apps/visitor-board/board-pages.c \
+	apps/visitor-board/board-pending.c \
+	apps/visitor-board/board-posts.c \
+	apps/visitor-board/board-reads.c \
+	apps/visitor-board/board-ready.c \
 	apps/visitor-board/client-address.c apps/visitor-board/client-address.h \
+	apps/visitor-board/counters.c apps/visitor-board/counters.h \
 	apps/visitor-board/cross-origin.c apps/visitor-board/cross-origin.h \
 	apps/visitor-board/cursor.c apps/visitor-board/cursor.h \
 	apps/visitor-board/database.c apps/visitor-board/database.h \
@@ -30,6 +41,7 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/problem.c apps/visitor-board/problem.h \
 	apps/visitor-board/rate-limit.c apps/visitor-board/rate-limit.h \
 	apps/visitor-board/seal.c apps/visitor-board/seal.h \
+	apps/visitor-board/settings.c apps/visitor-board/settings.h \
 	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
 	apps/visitor-board/store-open.c apps/visitor-board/store-open.h \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
@@ -51,6 +63,19 @@ EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite
 	tests/data/fuzz/dynamodb/position \
 	tests/data/fuzz/dynamodb/reasons \
 	tests/data/fuzz/dynamodb/secret \
+# The API's contract as a string, to be served.
+nodist_apps_visitor_board_libboard_a_SOURCES = apps/visitor-board/openapi-json.c
+CLEANFILES += apps/visitor-board/openapi-json.c
+EXTRA_DIST += apps/visitor-board/openapi.json
+apps/visitor-board/openapi-json.c: apps/visitor-board/openapi.json
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && { \
+	  echo '/* Made from openapi.json. */' && \
+	  echo '#include "apps/visitor-board/board-internal.h"' && \
+	  echo 'const char board_openapi[] =' && \
+	  $(SED) 's/[\\"]/\\&/g; s/.*/"&\\n"/' $(srcdir)/apps/visitor-board/openapi.json && \
+	  echo ';'; } >$@.new && mv $@.new $@
+
+EXTRA_DIST += \
 	tests/data/fuzz/client-address/bad \
 	tests/data/fuzz/client-address/lines \
 	tests/data/fuzz/client-address/odd \
@@ -67,7 +92,11 @@ EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite
 if HAVE_CMOCKA
 board_tests = \
 	tests/unit/test-board \
+	tests/unit/test-board-api \
+	tests/unit/test-board-pages \
+	tests/unit/test-board-posts \
 	tests/unit/test-client-address \
+	tests/unit/test-counters \
 	tests/unit/test-cross-origin \
 	tests/unit/test-cursor \
 	tests/unit/test-database \
@@ -87,10 +116,22 @@ TESTS += $(board_tests)
 board_store_harness = tests/unit/store-harness.c tests/unit/store-harness.h
 board_store_ldadd = apps/visitor-board/libboard.a $(AWS_LIBS) $(SQLITE_LIBS) $(CMOCKA_LIBS)
 board_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_board_SOURCES = tests/unit/test-board.c tests/unit/http-harness.c
+board_harness = tests/unit/board-harness.c tests/unit/board-harness.h tests/unit/http-harness.c
+tests_unit_test_board_SOURCES = tests/unit/test-board.c $(board_harness)
 tests_unit_test_board_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_board_LDADD = apps/visitor-board/libboard.a $(NET_LIBS) $(JSON_C_LIBS) \
 	$(CMOCKA_LIBS)
+tests_unit_test_board_api_SOURCES = tests/unit/test-board-api.c $(board_harness)
+tests_unit_test_board_api_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_board_api_LDADD = $(tests_unit_test_board_LDADD)
+tests_unit_test_board_pages_SOURCES = tests/unit/test-board-pages.c $(board_harness)
+tests_unit_test_board_pages_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_board_pages_LDADD = $(tests_unit_test_board_LDADD)
+tests_unit_test_board_posts_SOURCES = tests/unit/test-board-posts.c $(board_harness)
+tests_unit_test_board_posts_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_board_posts_LDADD = $(tests_unit_test_board_LDADD)
+tests_unit_test_counters_CPPFLAGS = $(board_test_cppflags)
+tests_unit_test_counters_LDADD = apps/visitor-board/libboard.a common/libbase.a $(SYSTEMD_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_database_SOURCES = tests/unit/test-database.c $(board_store_harness)
 tests_unit_test_database_CPPFLAGS = $(board_test_cppflags)
 tests_unit_test_database_LDADD = $(board_store_ldadd)

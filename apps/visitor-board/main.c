@@ -3,10 +3,9 @@
 #include "config.h"
 
 #include "apps/visitor-board/board.h"
-#include "apps/visitor-board/create-table.h"
-#include "apps/visitor-board/store-open.h"
+#include "apps/visitor-board/settings.h"
+#include "apps/visitor-board/store-sqlite.h"
 #include "common/base/log.h"
-#include "common/base/text.h"
 #include "common/net/worker-runtime.h"
 #include "common/schema/contract.h"
 
@@ -16,49 +15,38 @@
 
 #define CONNECTIONS_MAX 2048u
 #define IDLE_TIMEOUT_S  75u /* longer than the load balancer's 60 s */
-#define DEFAULT_PORT    "3000"
 
 static const char help[] =
-    "Usage: visitor-board [create-table|--help|--version]\n"
+    "Usage: visitor-board [--help|--version]\n"
     "\n"
     "A page where visitors leave messages. agentd starts it with a listening socket; by hand it\n"
-    "listens on 127.0.0.1. create-table makes the DynamoDB table.\n"
+    "listens on 127.0.0.1.\n"
     "\n"
-    "Environment:\n"
-    "  PORT              port to listen on without agentd (" DEFAULT_PORT ")\n"
-    "  INSTANCE_ID       name of this node, shown on the page (the host's name)\n"
-    "  BOARD_ACCESS_LOG  1: one log line a request (0)\n" STORE_HELP;
+    "Environment, with defaults in parentheses:\n";
 
-struct settings {
-    char listen[32];
-    bool access_log;
-    struct store_settings store;
-};
-
-static const char *environment(const char *name, const char *fallback)
+static int open_store(struct store **ret, sd_event *event, const struct settings *settings)
 {
-    const char *value = getenv(name);
+    int r = store_sqlite_open(ret, event, settings->database, settings->retention_days);
 
-    return value && *value ? value : fallback;
+    if (r < 0)
+        log_error_errno(-r, "Can't use %s as database: %m", settings->database);
+    return r;
 }
 
-static int read_settings(struct settings *settings)
+static int start_board(struct board *board, struct store *take_store,
+                       const struct settings *settings, const char *instance)
 {
-    const char *port_text = environment("PORT", DEFAULT_PORT);
-    const char *access_log = environment("BOARD_ACCESS_LOG", "0");
-    uint64_t port;
+    const struct board_options options = {
+        .instance = instance,
+        .zone = settings->zone,
+        .name = settings->name,
+        .posts_per_minute = settings->posts_per_minute,
+        .proxies = settings->proxies,
+        .statsd_host = settings->statsd_host,
+        .statsd_port = settings->statsd_port,
+    };
 
-    if (text_parse_u64(port_text, 1, 65535, &port) < 0) {
-        log_error("PORT is \"%s\", must be a number from 1 to 65535", port_text);
-        return EXIT_CODE_USAGE;
-    }
-    if (strcmp(access_log, "0") != 0 && strcmp(access_log, "1") != 0) {
-        log_error("BOARD_ACCESS_LOG is \"%s\", must be 0 or 1", access_log);
-        return EXIT_CODE_USAGE;
-    }
-    snprintf(settings->listen, sizeof(settings->listen), "127.0.0.1:%u", (unsigned) port);
-    settings->access_log = *access_log == '1';
-    return store_settings_read(&settings->store, NULL, NULL) < 0 ? EXIT_CODE_USAGE : EXIT_CODE_OK;
+    return board_start(board, take_store, &options);
 }
 
 /* The runtime comes before the store: it blocks signals, the store starts threads. It goes first
@@ -73,6 +61,7 @@ static int serve(const struct settings *settings)
         .fallback_listen = settings->listen,
         .connections_max = CONNECTIONS_MAX,
         .idle_timeout_s = IDLE_TIMEOUT_S,
+        .error_page = board_error_page,
         .access_log = settings->access_log,
     };
     struct store *store;
@@ -88,10 +77,9 @@ static int serve(const struct settings *settings)
     r = worker_runtime_new(&runtime, event, &options);
     if (r < 0)
         return EXIT_CODE_FAILED; /* it has said why */
-    r = store_open(&store, event, &settings->store);
-    if (r < 0)
-        return EXIT_CODE_FAILED; /* it has said why */
-    r = board_start(board, store, worker_runtime_instance(runtime));
+    if (open_store(&store, event, settings) < 0)
+        return EXIT_CODE_FAILED;
+    r = start_board(board, store, settings, worker_runtime_instance(runtime));
     if (r >= 0)
         r = worker_runtime_ready(runtime);
     if (r < 0) {
@@ -114,26 +102,21 @@ static void open_log(void)
 int main(int argc, char *argv[])
 {
     struct settings settings;
-    bool create;
-    int r;
 
     open_log();
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         fputs(help, stdout);
+        fputs(settings_help, stdout);
         return EXIT_CODE_OK;
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("visitor-board " PACKAGE_VERSION);
         return EXIT_CODE_OK;
     }
-    create = argc == 2 && strcmp(argv[1], "create-table") == 0;
-    if (argc != 1 && !create) {
+    if (argc != 1) {
         log_error("Unknown argument \"%s\"; see visitor-board --help", argv[1]);
         return EXIT_CODE_USAGE;
     }
     signal(SIGXFSZ, SIG_IGN); /* a size limit on the database is an error, not a death */
-    r = read_settings(&settings);
-    if (r != EXIT_CODE_OK)
-        return r;
-    return create ? create_table(&settings.store) : serve(&settings);
+    return settings_read(&settings) < 0 ? EXIT_CODE_USAGE : serve(&settings);
 }
