@@ -14,7 +14,8 @@
     "Your message was not stored: the board can't take new ones at the moment. It is still in "    \
     "the field: please post it again in a while."
 #define ERROR_UNKNOWN                                                                              \
-    "Your message may not have been stored: there was no answer in time. Please look whether it "  \
+    "Your message may not have been stored: the board got no clear answer. Please look whether "   \
+    "it "                                                                                          \
     "is there before you post it again."
 #define ERROR_MALFORMED "Your message was not posted: the form's data is damaged or not UTF-8."
 #define ERROR_FORM_TYPE "Your message was not posted: please send it as " FORM_TYPE "."

@@ -97,22 +97,23 @@ struct reads {
     char older[ADDRESS_SIZE];      /* the same as an address of the page, or "" */
     struct store_stats stats;
     bool has_stats;
-    bool stats_behind;          /* the list is newer */
-    uint64_t stats_read_at_us;  /* tried */
-    uint64_t began_realtime_us; /* when the store was asked for |messages| */
-    uint64_t checked_at_us;     /* when it last said that they are current */
-    uint64_t failed_at_us;      /* 0: the last read was good */
-    int error;                  /* of the last read */
+    bool stats_behind;         /* the list is newer */
+    uint64_t stats_read_at_us; /* tried */
+    uint64_t checked_at_us;    /* when it last said that they are current */
+    uint64_t failed_at_us;     /* 0: the last read was good */
+    int error;                 /* of the last read */
 
-    struct answer page; /* rendered from the above */
+    struct answer page; /* rendered from the above, at a read's end; between, it is older */
     uint64_t rendered_at_us;
-    struct answer stale; /* the same with a notice; made when it is needed */
-    struct answer json;  /* as the API has it; made when it is needed */
+    uint64_t shown_version;     /* of |page| */
+    uint64_t shown_realtime_us; /* when the store was asked for it */
+    struct answer stale;        /* the same with a notice; made when it is needed */
+    struct answer json;         /* as the API has it; made when it is needed */
 
     uint64_t begun; /* reads, so far */
     uint64_t begins_realtime_us;
     bool reading;
-    bool changed;      /* by the read under way */
+    bool changed;      /* not rendered yet */
     bool poster_waits; /* somebody who has just posted wants the next one */
     bool for_poster;   /* the read under way is for such a one */
     bool asking_secret;

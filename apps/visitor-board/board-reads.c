@@ -73,6 +73,7 @@ static int render(struct board *board)
     if (r < 0)
         return r;
     reads->rendered_at_us = board_now_us(board);
+    reads->changed = false;
     answer_clear(&reads->stale);
     return 0;
 }
@@ -149,6 +150,10 @@ static void end_read(struct board *board, int error)
     if (error >= 0 &&
         (reads->changed || board_now_us(board) - reads->rendered_at_us >= RENDER_MOST_US))
         error = render(board);
+    if (error >= 0) {
+        reads->shown_version = reads->version;
+        reads->shown_realtime_us = reads->begins_realtime_us;
+    }
     note_result(board, error);
     answer_waiters(board, error);
 }
@@ -227,7 +232,6 @@ static void on_list(int error, struct message_list *take_messages, uint64_t vers
     }
     if (take_messages)
         take_list(board, take_messages, version, next);
-    board->reads.began_realtime_us = board->reads.begins_realtime_us;
     if (stats_are_due(board, board_now_us(board)))
         read_stats(board);
     else
@@ -282,7 +286,6 @@ static void start_read(struct board *board)
     if (reads->reading)
         return;
     reads->reading = true;
-    reads->changed = false;
     reads->for_poster = TAKE(reads->poster_waits);
     reads->begun++;
     reads->begins_realtime_us = clock_realtime_us();
@@ -302,7 +305,7 @@ static bool is_current(const struct board *board, uint64_t now_us)
 
     if (reads->failed_at_us != 0) /* as current as can be had: don't ask at each request */
         return now_us - reads->failed_at_us < READ_RETRY_US;
-    return reads->page.whole && store_version(board->store) == reads->version &&
+    return reads->page.whole && store_version(board->store) == reads->shown_version &&
            now_us - reads->checked_at_us < RECHECK_US;
 }
 
@@ -312,7 +315,7 @@ void board_with_latest(struct board *board, struct http_request *request, latest
     struct waiter *waiter;
 
     bool needs_newer = store_is_shared(board->store) &&
-                       board_needs_newer(request, reads->began_realtime_us, clock_realtime_us());
+                       board_needs_newer(request, reads->shown_realtime_us, clock_realtime_us());
 
     if (is_current(board, board_now_us(board)) && (!needs_newer || reads->failed_at_us != 0)) {
         respond(board, request, reads->error);

@@ -256,6 +256,28 @@ static void test_stats(void **state)
     expect_page(bench, fd, 200, ">second<", false);
 }
 
+/* While a read asks for statistics, its list is new and its page is not there: who comes then must
+ * not get the old one. */
+static void test_comes_before_the_page(void **state)
+{
+    struct bench *bench = *state;
+    int first, second;
+
+    first = begin(bench, GET);
+    answer_read(&bench->fake, 0, "old", 1);
+    expect_page(bench, first, 200, ">old<", false);
+    bench->fake.holds_stats = true;
+    bench->fake.version = 2;
+    first = begin(bench, GET);
+    answer_read(&bench->fake, 0, "new", 2);
+    second = begin(bench, GET);
+    assert_waits(bench, second);
+    answer_stats(&bench->fake, 0, 1);
+    expect_page(bench, first, 200, ">new<", false);
+    expect_page(bench, second, 200, ">new<", false);
+    assert_int_equal(bench->fake.reads, 2);
+}
+
 static void test_stats_of_a_shared_store(void **state)
 {
     struct bench *bench = *state;
@@ -322,6 +344,7 @@ int main(void)
         PAGE_TEST(test_odd_cookies, bench_setup_shared),
         PAGE_TEST(test_cookie_is_ignored, bench_setup),
         PAGE_TEST(test_stats, bench_setup),
+        PAGE_TEST(test_comes_before_the_page, bench_setup),
         PAGE_TEST(test_stats_of_a_shared_store, bench_setup_shared),
         PAGE_TEST(test_deadline, setup_short),
         PAGE_TEST(test_files, bench_setup),
