@@ -59,6 +59,12 @@ def post_stored(daemon, text):
     assert answer.status == 302 and answer.headers["location"] == "/"
 
 
+def draft_of(answer):
+    """What the page has put back into the field."""
+    (found,) = re.findall(r"<textarea[^>]*>\n?(.*?)</textarea>", answer.text, re.S)
+    return html.unescape(found)
+
+
 def error_box(answer):
     return re.search(r'<p class="box error" role="alert">(.*?)</p>', answer.text)
 
@@ -214,20 +220,32 @@ def test_form(board, body, text):
     assert texts(board) == [text]
 
 
-@pytest.mark.parametrize("text, code, words", [
-    ("x" * 501, "too-long", "more than 500 characters"),
-    ("🌍" * 501, "too-long", "more than 500 characters"),
-    ("a\0b", "characters", "control characters"),
-    ("\x1b[31mred", "characters", "control characters"),
+@pytest.mark.parametrize("text, words, draft", [
+    ("x" * 501, "more than 500 characters", "x" * 501),
+    ("🌍" * 501, "more than 500 characters", "🌍" * 501),
+    ("a\0b", "control characters", "ab"),
+    ("\x1b[31m<red>", "control characters", "[31m<red>"),
 ], ids=["501", "501-wide", "NUL", "escape"])
-def test_refused_text(board, text, code, words):
+def test_refused_text(board, text, words, draft):
+    """It comes back in the field, so that nobody has to write it again."""
     post_stored(board, "there already")
-    answer = post(board, text)
-    assert (answer.status, answer.headers["location"]) == (302, f"/?error={code}")
-    page = board.request(path=answer.headers["location"])
+    page = post(board, text)
+    assert page.status == 400
+    assert words in error_box(page)[1]
+    assert draft_of(page) == draft
+    assert not error_box(board.request()), "the box is on everybody's page"
+    assert texts(board) == ["there already"]
+
+
+@pytest.mark.parametrize("code, words", [
+    ("too-long", "more than 500 characters"),
+    ("characters", "control characters"),
+])
+def test_error_in_the_address(board, code, words):
+    post_stored(board, "there already")
+    page = board.request(path=f"/?error={code}")
     assert words in error_box(page)[1]
     assert [row[0] for row in rows(page)] == ["there already"]
-    assert not error_box(board.request()), "the box is on everybody's page"
 
 
 def test_unknown_error_is_not_shown(board):
@@ -314,8 +332,8 @@ def test_security_headers(board):
     for answer in answers:
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
-        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert answer.headers["cache-control"] == ("no-cache" if answer.status == 200 else "no-store")
 
 
 def test_policy_allows_the_style_that_is_there(board):
@@ -389,7 +407,8 @@ def test_file_that_may_not_grow(board):
         stored += 1
         assert stored < 1000
     assert answer.status == 503 and answer.headers["retry-after"]
-    assert "was not stored" in error_box(answer)[1]
+    assert "not have been stored" in error_box(answer)[1] or "was not stored" in error_box(answer)[1]
+    assert draft_of(answer) == f"number {stored}"
     assert stored > 0
     for _ in range(8):
         assert texts(board)[0] == f"number {stored - 1}"
@@ -480,6 +499,12 @@ def test_generation_file_is_cut_short(agentd):
     ([], {"PORT": "0"}, 2, "PORT"),
     ([], {"PORT": "http"}, 2, "PORT"),
     ([], {"BOARD_ACCESS_LOG": "yes"}, 2, "BOARD_ACCESS_LOG"),
+    ([], {"BOARD_NAME": "two words"}, 2, "BOARD_NAME"),
+    ([], {"BOARD_NAME": "x" * 64}, 2, "BOARD_NAME"),
+    ([], {"BOARD_POSTS_PER_MINUTE": "many"}, 2, "BOARD_POSTS_PER_MINUTE"),
+    ([], {"BOARD_RETENTION_DAYS": "-1"}, 2, "BOARD_RETENTION_DAYS"),
+    ([], {"BOARD_TRUSTED_PROXIES": "10.0.0.0/8,10.1.0.0/8"}, 2, '"10.1.0.0/8"'),
+    ([], {"BOARD_TRUSTED_PROXIES": "the-load-balancer"}, 2, '"the-load-balancer"'),
     ([], {"BOARD_DATABASE": "/no/such/place/board.db"}, 1, "/no/such/place/board.db"),
 ])
 def test_command_line(build, tmp_path, arguments, environment, status, words):

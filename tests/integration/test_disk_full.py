@@ -51,7 +51,7 @@ def events(daemon, name):
 
 
 def test_database(agentd, small_disk):
-    daemon = agentd({"apps": {"visitor-board": {"environment": [f"BOARD_DATABASE={small_disk}/board.db"]}}})
+    daemon = agentd({"apps": {"visitor-board": {"environment": [f"BOARD_DATABASE={small_disk}/board.db", "BOARD_POSTS_PER_MINUTE=0"]}}})
     daemon.wait_ready(2)
     workers = sorted(daemon.worker_pids())
     assert post(daemon, "before").status == 302
@@ -90,7 +90,7 @@ def test_database(agentd, small_disk):
 def test_database_that_cannot_be_made(agentd, small_disk):
     """The disk was full before the start: the app can't begin, and begins when there is room."""
     ballast = fill(small_disk)
-    daemon = agentd({"apps": {"visitor-board": {"environment": [f"BOARD_DATABASE={small_disk}/board.db"]}}}, wait=False)
+    daemon = agentd({"apps": {"visitor-board": {"environment": [f"BOARD_DATABASE={small_disk}/board.db", "BOARD_POSTS_PER_MINUTE=0"]}}}, wait=False)
     wait_until(lambda: daemon.control_socket.exists() and daemon.ctl("version").returncode == 0, what="the core serves")
     time.sleep(1)
     # it may serve an empty page, or not be there; it must not say that it takes messages
