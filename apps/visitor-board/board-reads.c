@@ -327,7 +327,10 @@ void board_with_latest(struct board *board, struct http_request *request, latest
         return;
     }
     waiter->respond = respond;
-    reads->poster_waits |= needs_newer;
+    if (needs_newer) {
+        reads->poster_waits = true;
+        store_expect(board->store);
+    }
     /* Who has posted, elsewhere maybe, is content with a read begun from now on alone. */
     waiter->version = needs_newer ? UINT64_MAX : store_version(board->store);
     waiter->sequence = reads->begun;

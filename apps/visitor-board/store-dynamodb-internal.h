@@ -45,8 +45,9 @@ struct dynamodb_store {
     struct retry_bucket bucket;
 
     uint64_t version;
-    uint64_t posted_at_us; /* when this process stored its last message; 0: never */
-    uint64_t digest;       /* of the last list */
+    uint64_t
+        posted_at_us; /* when this or another process stored the last message that it knows of */
+    uint64_t digest;  /* of the last list */
 
     struct dynamodb_read *reads;
     size_t n_reads;

@@ -68,10 +68,16 @@ static struct store *dynamodb_free(struct store *base)
     return NULL;
 }
 
+static void dynamodb_expect(struct store *base)
+{
+    ((struct dynamodb_store *) base)->posted_at_us = clock_monotonic_us();
+}
+
 static const struct store_operations dynamodb_operations = {
     .name = "dynamodb",
     .is_shared = true,
     .version = dynamodb_version,
+    .expect = dynamodb_expect,
     .post = dynamodb_post,
     .latest = dynamodb_latest,
     .older = dynamodb_older,

@@ -7,8 +7,8 @@
  * repeat: the same content goes with the same token, and each message is put on condition that it
  * is not there. A message that is found there was stored by an attempt whose answer was lost.
  *
- * Reads never scan. They are consistent for a while after a post of this process, so that who has
- * posted sees it; else eventually consistent, at half the price.
+ * Reads never scan. They are consistent for a while after a post of this process or store_expect(),
+ * so that who has posted sees it; else eventually consistent, at half the price.
  */
 #pragma once
 

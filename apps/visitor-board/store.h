@@ -70,6 +70,7 @@ struct store_operations {
     const char *name;
     bool is_shared;
     uint64_t (*version)(const struct store *store);
+    void (*expect)(struct store *store); /* NULL: nothing to do */
     int (*post)(struct store *store, const struct message *message, const char *key,
                 store_post_done done, void *userdata);
     int (*latest)(struct store *store, size_t limit, uint64_t known, store_list_done done,
@@ -108,6 +109,14 @@ static inline bool store_is_shared(const struct store *store)
 static inline uint64_t store_version(const struct store *store)
 {
     return store->operations->version(store);
+}
+
+/* Some other process is known to have posted just now: reads that begin from now on see that. (A
+ * read of replicas, which is cheaper, might not.) */
+static inline void store_expect(struct store *store)
+{
+    if (store->operations->expect)
+        store->operations->expect(store);
 }
 
 /* All below: 0, then |done| is called later, exactly once; or -ENOBUFS when too many wait, -EINVAL

@@ -17,6 +17,11 @@ static uint64_t fake_version(const struct store *store)
     return ((const struct fake_store *) store)->version;
 }
 
+static void fake_expect(struct store *store)
+{
+    ((struct fake_store *) store)->expected++;
+}
+
 static int fake_post(struct store *store, const struct message *message, const char *key,
                      store_post_done done, void *userdata)
 {
@@ -129,6 +134,7 @@ static struct store *fake_free(struct store *store)
 static const struct store_operations fake_operations = {
     .name = "fake",
     .version = fake_version,
+    .expect = fake_expect,
     .post = fake_post,
     .latest = fake_latest,
     .older = fake_older,

@@ -25,8 +25,9 @@ struct fake_store {
     struct store store; /* first: the operations cast */
     struct store_operations operations;
     uint64_t version;
-    int refuse;       /* what all say at once */
-    bool holds_stats; /* the test answers them */
+    unsigned expected; /* calls of store_expect() */
+    int refuse;        /* what all say at once */
+    bool holds_stats;  /* the test answers them */
 
     store_list_done read_done; /* of the newest */
     void *read_userdata;

@@ -175,6 +175,7 @@ static void test_poster_elsewhere(void **state)
 
     /* The read under way began before the poster came: not for him. */
     late = begin_after_post(bench, 5);
+    assert_int_equal(bench->fake.expected, 1);
     answer_read(&bench->fake, 0, "old", 1);
     expect_page(bench, early, 200, ">old<", false);
     assert_waits(bench, late);
