@@ -69,11 +69,12 @@ int answer_make(struct answer *answer, const struct siphash_key *key, const char
                 const struct buffer *body, const char *cache)
 {
     struct answer new = {0};
-    const struct buffer nothing = {0};
     int r = board_new_response(&new.whole, 200, content_type, body, cache);
 
     if (r >= 0)
-        r = board_new_response(&new.unchanged, 304, NULL, &nothing, cache);
+        r = http_response_new_unchanged(&new.unchanged, new.whole);
+    if (r >= 0)
+        r = add_headers(new.unchanged, content_type, cache);
     if (r >= 0) {
         entity_tag_make(new.tag, key, body->data, body->length);
         r = http_response_add_header(new.whole, "ETag", new.tag);

@@ -74,6 +74,25 @@ int http_response_new(struct http_response **ret, unsigned status, const char *c
     return 0;
 }
 
+/* libmicrohttpd leaves the body of a 304 away, and says its length. */
+int http_response_new_unchanged(struct http_response **ret, const struct http_response *of)
+{
+    CLEANUP(http_response_freep) struct http_response *response = calloc(1, sizeof(*response));
+
+    if (!response)
+        return -ENOMEM;
+    response->refs = 1;
+    response->status = 304;
+    response->length = of->length;
+    response->body = of->body;
+    response->body->refs++;
+    response->keep = make_mhd_response(response);
+    if (!response->keep)
+        return -ENOMEM;
+    *ret = TAKE(response);
+    return 0;
+}
+
 int http_response_new_page(struct http_response **ret, unsigned status)
 {
     char text[64];

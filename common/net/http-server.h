@@ -136,6 +136,9 @@ int http_request_fd(const struct http_request *request);
  */
 int http_response_new(struct http_response **ret, unsigned status, const char *content_type,
                       const void *body, size_t length);
+/* 304 for who has |of|: without headers yet; the length that it tells must be that of |of|, whose
+ * body it shares (RFC 9110, section 8.6). */
+int http_response_new_unchanged(struct http_response **ret, const struct http_response *of);
 int http_response_add_header(struct http_response *response, const char *name, const char *value);
 /* Drops one reference; those in flight keep theirs. */
 struct http_response *http_response_free(struct http_response *response);

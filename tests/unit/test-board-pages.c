@@ -25,18 +25,25 @@ static void test_unchanged(void **state)
 {
     struct bench *bench = *state;
     int fd = begin(bench, GET);
-    char request[300], *answer, *tag, *other;
+    char request[300], *answer, *tag, *other, *length;
 
     answer_read(&bench->fake, 0, "first", 1);
     answer = answer_of(bench, fd);
     tag = header_of(answer, "ETag");
     assert_non_null(tag);
     assert_non_null(strstr(answer, "Cache-Control: no-cache\r\n"));
+    length = header_of(answer, "Content-Length");
     free(answer);
-    snprintf(request, sizeof(request), GET_WITH("/", "If-None-Match: \"x\", %s\r\n"), tag);
-    answer = answer_of(bench, begin(bench, request));
+    snprintf(request, sizeof(request),
+             GET_WITH("/", "Connection: close\r\nIf-None-Match: \"x\", %s\r\n"), tag);
+    answer = harness_read(&bench->http, fd = begin(bench, request), 99, NULL);
+    close(fd);
     assert_int_equal(status_of(answer), 304);
     assert_string_equal(body_of(answer), "");
+    other = header_of(answer, "Content-Length");
+    assert_string_equal(other, length); /* of what it stands for */
+    free(other);
+    free(length);
     other = header_of(answer, "ETag");
     assert_string_equal(other, tag);
     free(other);
