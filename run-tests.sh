@@ -190,6 +190,7 @@ part_integration() {
   local status=0 kind name reason
   requirements_install "$logs/packages.log" build unit python || return
   python_peers "$logs/python-peers.log" || return
+  schemathesis_peer "$logs/schemathesis.log" || return
   go_peers "$logs/go-peers.log" || return
   node_peers "$logs/node-peers.log" || {
     cannot_run "Express under agentd, and the board on dynalite" "npm could not install them, see $logs/node-peers.log"
@@ -199,6 +200,7 @@ part_integration() {
   build_plain || return
   AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
     AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK AGENTD_NODE_MODULES=$PEERS_NODE_MODULES AGENTD_DYNALITE_MODULES=$PEERS_DYNALITE_MODULES \
+    AGENTD_SCHEMATHESIS=$SCHEMATHESIS \
     STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
     timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short \
     --junitxml="$logs/integration.xml" "$source_dir/tests/integration" || status=$?

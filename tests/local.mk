@@ -46,3 +46,8 @@ EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/a
 	tests/integration/support/fake_imds.py tests/integration/support/http_peer.py \
 	tests/integration/support/moto_peer.py tests/integration/support/publish_account.py \
 	tests/integration/support/publish_stage.py tests/integration/test_aws_front.py tests/integration/test_publish.py
+
+# The board's API against its contract.
+EXTRA_DIST += tests/integration/requirements-schemathesis.txt tests/integration/schemathesis.toml \
+	tests/integration/support/board.py tests/integration/test_board_api.py \
+	tests/integration/test_board_attacks.py

@@ -26,7 +26,7 @@ from support.fake_imds import FakeImds
 from support.moto_peer import Moto
 
 WRITERS = 8
-# What a node's role must allow is what docs/visitor-board.md says.
+# What a node's role must allow is what docs/visitor-board-stores.md says.
 ACTIONS = {"Query", "GetItem", "PutItem", "UpdateItem", "TransactWriteItems"}
 CREATE_ACTIONS = {"CreateTable", "DescribeTable", "UpdateContinuousBackups", "DescribeTimeToLive", "UpdateTimeToLive"}
 PSS_LIMIT_KIB = 15 * 1024
