@@ -17,8 +17,10 @@
 #define READY_BYTES    4096u
 #define LATENCY_DIGITS 1u
 
+/* The kind of error alone: this route is public, and the reason, which may name files and hosts, is
+ * in the log. */
 static void add_dependency(struct json_object *dependencies, const struct board *board, int error,
-                           const char *what, uint64_t latency_us)
+                           uint64_t latency_us)
 {
     struct json_object *dependency = json_object_new_object();
 
@@ -26,35 +28,32 @@ static void add_dependency(struct json_object *dependencies, const struct board 
     json_add_bool(dependency, "ok", error >= 0);
     json_add_double(dependency, "latencyMs", (double) latency_us / (double) USEC_PER_MSEC,
                     LATENCY_DIGITS);
-    if (error < 0) {
+    if (error < 0)
         json_add_string(dependency, "error", counter_name(counter_of_error(error)));
-        json_add_string(dependency, "detail", what);
-    }
     json_object_array_add(dependencies, dependency);
 }
 
-static int render(struct buffer *buffer, const struct board *board, int error, const char *what,
-                  uint64_t latency_us)
+static int render(struct buffer *buffer, const struct board *board, int error, uint64_t latency_us)
 {
     CLEANUP_JSON struct json_object *object = json_object_new_object();
     struct json_object *dependencies = json_object_new_array();
 
     json_add_bool(object, "ok", error >= 0);
     json_add_string(object, "instanceId", board->instance);
-    add_dependency(dependencies, board, error, what, latency_us);
+    add_dependency(dependencies, board, error, latency_us);
     json_add(object, "dependencies", dependencies);
     (void) json_print(object, false, buffer);
     return buffer_append_string(buffer, "\n");
 }
 
-static int make_answer(struct board *board, struct http_response **ret, int error, const char *what,
+static int make_answer(struct board *board, struct http_response **ret, int error,
                        uint64_t latency_us)
 {
     struct buffer buffer;
     int r;
 
     buffer_init(&buffer, READY_BYTES);
-    (void) render(&buffer, board, error, what, latency_us);
+    (void) render(&buffer, board, error, latency_us);
     r = board_new_response(ret, error < 0 ? 503 : 200, "application/json", &buffer, CACHE_NEVER);
     buffer_done(&buffer);
     return r;
@@ -66,8 +65,7 @@ static void respond(struct pending *pending, struct http_request *request, int e
     CLEANUP(http_response_freep) struct http_response *late = NULL;
 
     if (error == -ETIMEDOUT && board->ready.checking) /* ours, not the store's */
-        (void) make_answer(board, &late, error, "no answer in time",
-                           clock_monotonic_us() - board->ready.begun_at_us);
+        (void) make_answer(board, &late, error, clock_monotonic_us() - board->ready.begun_at_us);
     if (late)
         http_respond(request, late);
     else
@@ -101,7 +99,7 @@ static void on_checked(int error, const char *what, void *userdata)
         return;
     note_result(board, error, what);
     ready->checked_at_us = board_now_us(board);
-    (void) make_answer(board, &answer, error, what, clock_monotonic_us() - ready->begun_at_us);
+    (void) make_answer(board, &answer, error, clock_monotonic_us() - ready->begun_at_us);
     http_response_free(ready->answer);
     ready->answer = answer;
     for (pending = board->pending.first; pending; pending = next) {

@@ -47,7 +47,8 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
 	apps/visitor-board/store-sqlite-internal.h \
 	apps/visitor-board/store-sqlite-reads.c \
-	apps/visitor-board/uuid.c apps/visitor-board/uuid.h
+	apps/visitor-board/uuid.c apps/visitor-board/uuid.h \
+	apps/visitor-board/zone.c apps/visitor-board/zone.h
 
 # A store by hand, for the integration tests.
 noinst_PROGRAMS += tests/tools/store-shell

@@ -3,8 +3,9 @@
 #include "config.h"
 
 #include "apps/visitor-board/board.h"
+#include "apps/visitor-board/create-table.h"
 #include "apps/visitor-board/settings.h"
-#include "apps/visitor-board/store-sqlite.h"
+#include "apps/visitor-board/zone.h"
 #include "common/base/log.h"
 #include "common/net/worker-runtime.h"
 #include "common/schema/contract.h"
@@ -17,21 +18,13 @@
 #define IDLE_TIMEOUT_S  75u /* longer than the load balancer's 60 s */
 
 static const char help[] =
-    "Usage: visitor-board [--help|--version]\n"
+    "Usage: visitor-board [--help|--version|create-table]\n"
     "\n"
     "A page where visitors leave messages. agentd starts it with a listening socket; by hand it\n"
-    "listens on 127.0.0.1.\n"
+    "listens on 127.0.0.1. create-table makes the DynamoDB table that TABLE_NAME names, unless it\n"
+    "is there, and ends.\n"
     "\n"
     "Environment, with defaults in parentheses:\n";
-
-static int open_store(struct store **ret, sd_event *event, const struct settings *settings)
-{
-    int r = store_sqlite_open(ret, event, settings->database, settings->retention_days);
-
-    if (r < 0)
-        log_error_errno(-r, "Can't use %s as database: %m", settings->database);
-    return r;
-}
 
 static int start_board(struct board *board, struct store *take_store,
                        const struct settings *settings, const char *instance)
@@ -39,7 +32,7 @@ static int start_board(struct board *board, struct store *take_store,
     const struct board_options options = {
         .instance = instance,
         .zone = settings->zone,
-        .name = settings->name,
+        .name = settings->store.dynamodb.board,
         .posts_per_minute = settings->posts_per_minute,
         .proxies = settings->proxies,
         .statsd_host = settings->statsd_host,
@@ -49,6 +42,24 @@ static int start_board(struct board *board, struct store *take_store,
     return board_start(board, take_store, &options);
 }
 
+static void on_zone(const char *zone, void *userdata)
+{
+    board_set_zone(userdata, zone);
+}
+
+/* Where the store is AWS's, libcurl is there anyway; elsewhere a page without it is well. */
+static void ask_zone(struct zone **ret, sd_event *event, struct board *board,
+                     const struct settings *settings)
+{
+    int r;
+
+    if (*settings->zone || !*settings->store.dynamodb.table)
+        return;
+    r = zone_ask(ret, event, on_zone, board);
+    if (r < 0)
+        log_debug_errno(-r, "Can't ask for the availability zone: %m, ignoring");
+}
+
 /* The runtime comes before the store: it blocks signals, the store starts threads. It goes first
  * too, with the requests that still point into the board. */
 static int serve(const struct settings *settings)
@@ -56,6 +67,7 @@ static int serve(const struct settings *settings)
     CLEANUP(sd_event_unrefp) sd_event *event = NULL;
     CLEANUP(board_freep) struct board *board = NULL;
     CLEANUP(worker_runtime_freep) struct worker_runtime *runtime = NULL;
+    CLEANUP(zone_freep) struct zone *zone = NULL;
     struct worker_runtime_options options = {
         .routes = board_routes,
         .fallback_listen = settings->listen,
@@ -77,9 +89,11 @@ static int serve(const struct settings *settings)
     r = worker_runtime_new(&runtime, event, &options);
     if (r < 0)
         return EXIT_CODE_FAILED; /* it has said why */
-    if (open_store(&store, event, settings) < 0)
-        return EXIT_CODE_FAILED;
+    if (store_open(&store, event, &settings->store) < 0)
+        return EXIT_CODE_FAILED; /* it has said why */
     r = start_board(board, store, settings, worker_runtime_instance(runtime));
+    if (r >= 0)
+        ask_zone(&zone, event, board, settings);
     if (r >= 0)
         r = worker_runtime_ready(runtime);
     if (r < 0) {
@@ -102,6 +116,7 @@ static void open_log(void)
 int main(int argc, char *argv[])
 {
     struct settings settings;
+    bool create;
 
     open_log();
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
@@ -113,10 +128,13 @@ int main(int argc, char *argv[])
         puts("visitor-board " PACKAGE_VERSION);
         return EXIT_CODE_OK;
     }
-    if (argc != 1) {
+    create = argc == 2 && strcmp(argv[1], "create-table") == 0;
+    if (argc != 1 && !create) {
         log_error("Unknown argument \"%s\"; see visitor-board --help", argv[1]);
         return EXIT_CODE_USAGE;
     }
     signal(SIGXFSZ, SIG_IGN); /* a size limit on the database is an error, not a death */
-    return settings_read(&settings) < 0 ? EXIT_CODE_USAGE : serve(&settings);
+    if (settings_read(&settings) < 0)
+        return EXIT_CODE_USAGE;
+    return create ? create_table(&settings.store) : serve(&settings);
 }

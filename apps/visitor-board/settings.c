@@ -2,7 +2,7 @@
 #include "apps/visitor-board/settings.h"
 
 #include "apps/visitor-board/rate-limit.h"
-#include "apps/visitor-board/seal.h"
+#include "apps/visitor-board/zone.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
@@ -11,42 +11,18 @@
 #include <string.h>
 
 #define DEFAULT_PORT             3000
-#define DEFAULT_DATABASE         "./visitor-board.db"
-#define DEFAULT_NAME             "main"
 #define DEFAULT_POSTS_PER_MINUTE 30
-#define TEXT(number)             TEXT_OF(number)
-#define TEXT_OF(number)          #number
-#define NAME_CHARACTERS          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-#define ZONE_MAX                 64u
 
-const char settings_help[] = "  PORT                    port to listen on without agentd (" TEXT(
-    DEFAULT_PORT) ")\n"
-                  "  INSTANCE_ID             name of this node, shown on the page (the host's "
-                  "name)\n"
-                  "  AVAILABILITY_ZONE       where it is, shown on the page (not shown)\n"
-                  "  BOARD_NAME              name of this board in its store (" DEFAULT_NAME ")\n"
-                  "  BOARD_RETENTION_DAYS    after so many days a message goes; 0: never (0)\n"
-                  "  BOARD_POSTS_PER_MINUTE  posts that each worker takes of one address; 0: all "
-                  "(" TEXT(
-                      DEFAULT_POSTS_PER_MINUTE) ")\n"
-                                                "  BOARD_TRUSTED_PROXIES   load balancers whose "
-                                                "X-Forwarded-For is believed: addresses,\n"
-                                                "                          networks (10.0.0.0/8), "
-                                                "unix; commas between them (none)\n"
-                                                "  BOARD_ACCESS_LOG        1: one log line a "
-                                                "request (0)\n"
-                                                "  STATSD_HOST, STATSD_PORT  where to count what "
-                                                "goes wrong (nowhere)\n"
-                                                "\n"
-                                                "Messages are kept in SQLite:\n"
-                                                "  BOARD_DATABASE          file of the messages, "
-                                                "made if missing (" DEFAULT_DATABASE ")\n"
-                                                "or in DynamoDB, if TABLE_NAME is set:\n"
-                                                "  TABLE_NAME              the table\n"
-                                                "  AWS_REGION              its Region (this "
-                                                "instance's)\n"
-                                                "  DYNAMODB_ENDPOINT_URL   another address of the "
-                                                "service (AWS's)\n";
+const char settings_help[] = STORE_HELP
+    "  PORT                   port to listen on without agentd (3000)\n"
+    "  INSTANCE_ID            name of this node, shown on the page (the host's name)\n"
+    "  AVAILABILITY_ZONE      where it is, shown on the page (with DynamoDB: IMDS's)\n"
+    "  BOARD_POSTS_PER_MINUTE posts that a worker takes of one address; 0: all (30)\n"
+    "  BOARD_TRUSTED_PROXIES  load balancers whose X-Forwarded-For is believed: addresses,\n"
+    "                         networks (10.0.0.0/8), unix; commas between them (none)\n"
+    "  BOARD_ACCESS_LOG       1: one log line a request (0)\n"
+    "  STATSD_HOST, STATSD_PORT\n"
+    "                         where to count what goes wrong (nowhere)\n";
 
 static const char *environment(const char *name, const char *otherwise)
 {
@@ -70,23 +46,13 @@ static bool read_number(const char *name, unsigned otherwise, unsigned min, unsi
     return true;
 }
 
-static bool read_name(struct settings *settings)
-{
-    settings->name = environment("BOARD_NAME", DEFAULT_NAME);
-    if (strlen(settings->name) < SEAL_BOARD_MAX &&
-        strspn(settings->name, NAME_CHARACTERS) == strlen(settings->name))
-        return true;
-    log_error("BOARD_NAME is \"%s\", must be up to %u letters, digits, dots, - and _",
-              settings->name, SEAL_BOARD_MAX - 1);
-    return false;
-}
-
 static bool read_zone(struct settings *settings)
 {
     settings->zone = environment("AVAILABILITY_ZONE", "");
-    if (strlen(settings->zone) <= ZONE_MAX && text_is_utf8(settings->zone, strlen(settings->zone)))
+    if (!*settings->zone || zone_is_sound(settings->zone))
         return true;
-    log_error("AVAILABILITY_ZONE must be up to %u bytes of UTF-8", ZONE_MAX);
+    log_error("AVAILABILITY_ZONE is \"%s\", must be up to %u lower-case letters, digits and -",
+              settings->zone, ZONE_MAX - 1);
     return false;
 }
 
@@ -119,21 +85,15 @@ static bool read_access_log(struct settings *settings)
 int settings_read(struct settings *ret)
 {
     struct settings settings = {
-        .database = environment("BOARD_DATABASE", DEFAULT_DATABASE),
-        .table = environment("TABLE_NAME", NULL),
-        .region = environment("AWS_REGION", NULL),
-        .endpoint = environment("DYNAMODB_ENDPOINT_URL", NULL),
         .statsd_host = environment("STATSD_HOST", NULL),
     };
     unsigned port = 0;
     bool good = read_number("PORT", DEFAULT_PORT, 1, UINT16_MAX, &port);
 
-    good &= read_number("BOARD_RETENTION_DAYS", 0, 0, SETTINGS_RETENTION_DAYS_MAX,
-                        &settings.retention_days);
     good &= read_number("BOARD_POSTS_PER_MINUTE", DEFAULT_POSTS_PER_MINUTE, 0, RATE_LIMIT_MAX,
                         &settings.posts_per_minute);
     good &= read_number("STATSD_PORT", 8125, 1, UINT16_MAX, &settings.statsd_port);
-    good &= read_name(&settings);
+    good &= store_settings_read(&settings.store, NULL, NULL) >= 0;
     good &= read_zone(&settings);
     good &= read_proxies(&settings);
     good &= read_access_log(&settings);

@@ -3,20 +3,14 @@
 #pragma once
 
 #include "apps/visitor-board/client-address.h"
-
-#define SETTINGS_RETENTION_DAYS_MAX 36500u
+#include "apps/visitor-board/store-open.h"
 
 struct settings {
     char listen[32];
-    const char *database;
-    const char *table;  /* NULL: SQLite */
-    const char *region; /* these two: NULL where they are not set */
-    const char *endpoint;
-    const char *name;        /* the board's */
+    struct store_settings store;
     const char *zone;        /* "": not set */
     const char *statsd_host; /* NULL: none */
     unsigned statsd_port;
-    unsigned retention_days;   /* 0: for ever */
     unsigned posts_per_minute; /* 0: no limit */
     struct client_proxies proxies;
     bool access_log;

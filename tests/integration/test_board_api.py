@@ -9,12 +9,15 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
 
+from support.aws_front import REGION
 from support.board import FORM, JSON, Board
-from support.daemon import wait_until
+from support.daemon import free_port, wait_until
+from support.fake_imds import FakeImds
 
 HERE = Path(__file__).parent
 
@@ -253,6 +256,43 @@ def test_not_ready(start):
     wait_until(lambda: board.request(path="/ready").status == 200, 20, "ready again")
     wait_until(lambda: send(board, "again").status == 201, 20, "stores again")
     assert [m["message"] for m in walk(board)[0]] == ["again", "number 0"]
+
+
+@pytest.mark.parametrize("environment, error", [
+    ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "store_credentials"),
+    ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}, "store_unreachable"),
+], ids=["no-credentials", "unreachable"])
+def test_dynamodb_is_not_there(start, tmp_path, environment, error):
+    """Nothing hangs, /health stays, and nothing of the node's files and hosts is told to visitors."""
+    board = start(TABLE_NAME="messages", AWS_REGION="eu-west-1", DYNAMODB_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+                  AWS_EC2_METADATA_DISABLED="true", HOME=str(tmp_path), AWS_SESSION_TOKEN="", AWS_PROFILE="",
+                  **environment)
+    page = board.request()
+    assert page.status == 503 and int(page.headers["retry-after"]) > 0 and "can&#39;t be read" in page.text
+    ready = board.request(path="/ready")
+    assert ready.status == 503
+    (dependency,) = ready.json()["dependencies"]
+    assert (dependency["name"], dependency["ok"], dependency["error"]) == ("dynamodb", False, error)
+    form = board.request("POST", "/", "message=my+draft", FORM)
+    assert form.status == 503 and "my draft</textarea>" in form.text
+    is_problem(send(board, "x"), 503, "unavailable")
+    is_problem(board.request(path="/api/stats"), 503, "unavailable")
+    assert board.request(path="/health").status == 200
+    for answer in (page, ready, form):
+        assert str(tmp_path).encode() not in answer.body and b"127.0.0.1" not in answer.body
+    assert "no AWS credentials" in board.log() or "can't be reached" in board.log()
+
+
+@pytest.mark.parametrize("given, shown", [("", f"{REGION}b"), ("eu-south-2c", "eu-south-2c")], ids=["imds", "given"])
+def test_availability_zone(start, given, shown):
+    """Of the environment, else of IMDS; the page has it also while the store is away."""
+    with FakeImds(SimpleNamespace(keys={})) as imds:
+        board = start(TABLE_NAME="messages", AWS_REGION=REGION, DYNAMODB_ENDPOINT_URL=f"http://127.0.0.1:{free_port()}",
+                      AVAILABILITY_ZONE=given, **imds.environment())
+        wait_until(lambda: f"in {shown}<" in board.request().text, 20, "the zone is on the page")
+        asked = imds.counts["/latest/meta-data/placement/availability-zone"]
+    assert asked == (0 if given else 1)
+    assert not imds.violations
 
 
 # --- The contract --------------------------------------------------------------------------------

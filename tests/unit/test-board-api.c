@@ -185,6 +185,7 @@ static void test_refused_by_the_server(void **state)
 static void test_ready(void **state)
 {
     struct bench *bench = *state;
+    char *answer;
     int fds[3];
 
     for (size_t i = 0; i < 3; i++)
@@ -202,7 +203,10 @@ static void test_ready(void **state)
     fds[0] = begin(bench, GET_READY);
     assert_int_equal(bench->fake.checks, 2);
     answer_check(&bench->fake, -ENOENT, "the table is not there");
-    expect(bench, fds[0], 503, "\"detail\":\"the table is not there\"");
+    answer = answer_of(bench, fds[0]);
+    assert_int_equal(status_of(answer), 503);
+    assert_null(strstr(answer, "the table is not there")); /* for the log alone */
+    free(answer);
     expect(bench, begin(bench, GET_READY), 503, "\"error\":\"store_missing\"");
     /* That is no reason to end a worker. */
     expect(bench, begin(bench, GET_PATH("/health")), 200, "\"ok\":true");
