@@ -50,4 +50,4 @@ EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/a
 # The board's API against its contract.
 EXTRA_DIST += tests/integration/requirements-schemathesis.txt tests/integration/schemathesis.toml \
 	tests/integration/support/board.py tests/integration/test_board_api.py \
-	tests/integration/test_board_attacks.py
+	tests/integration/test_board_attacks.py tests/integration/test_board_nodes.py

@@ -6,12 +6,6 @@ visitor_board_LDADD = apps/visitor-board/libboard.a common/libaws.a common/libne
 
 noinst_LIBRARIES += apps/visitor-board/libboard.a
 apps_visitor_board_libboard_a_SOURCES = \
-	apps/visitor-board/board.c apps/visitor-board/board.h \
-	apps/visitor-board/create-table.c apps/visitor-board/create-table.h \
-	apps/visitor-board/database.c apps/visitor-board/database.h \
-	apps/visitor-board/dynamodb-items.c apps/visitor-board/dynamodb-items.h \
-	apps/visitor-board/dynamodb-link.c apps/visitor-board/dynamodb-link.h \
-	apps/visitor-board/dynamodb-walk.c apps/visitor-board/dynamodb-walk.h \
 	apps/visitor-board/board-answers.c \
 	apps/visitor-board/board-api.c \
 	apps/visitor-board/board-form.c \
@@ -22,31 +16,36 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/board-posts.c \
 	apps/visitor-board/board-reads.c \
 	apps/visitor-board/board-ready.c \
+	apps/visitor-board/board.c apps/visitor-board/board.h \
 	apps/visitor-board/client-address.c apps/visitor-board/client-address.h \
 	apps/visitor-board/counters.c apps/visitor-board/counters.h \
+	apps/visitor-board/create-table.c apps/visitor-board/create-table.h \
 	apps/visitor-board/cross-origin.c apps/visitor-board/cross-origin.h \
 	apps/visitor-board/cursor.c apps/visitor-board/cursor.h \
 	apps/visitor-board/database.c apps/visitor-board/database.h \
+	apps/visitor-board/dynamodb-items.c apps/visitor-board/dynamodb-items.h \
+	apps/visitor-board/dynamodb-link.c apps/visitor-board/dynamodb-link.h \
+	apps/visitor-board/dynamodb-walk.c apps/visitor-board/dynamodb-walk.h \
 	apps/visitor-board/entity-tag.c apps/visitor-board/entity-tag.h \
 	apps/visitor-board/form.c apps/visitor-board/form.h \
 	apps/visitor-board/generation.c apps/visitor-board/generation.h \
 	apps/visitor-board/message.c apps/visitor-board/message.h \
 	apps/visitor-board/page.c apps/visitor-board/page.h \
 	apps/visitor-board/post-queue.c apps/visitor-board/post-queue.h \
-	apps/visitor-board/store-dynamodb.c apps/visitor-board/store-dynamodb.h \
-	apps/visitor-board/store-dynamodb-internal.h \
-	apps/visitor-board/store-dynamodb-posts.c \
-	apps/visitor-board/store-dynamodb-reads.c \
 	apps/visitor-board/post-text.c apps/visitor-board/post-text.h \
 	apps/visitor-board/problem.c apps/visitor-board/problem.h \
 	apps/visitor-board/rate-limit.c apps/visitor-board/rate-limit.h \
 	apps/visitor-board/seal.c apps/visitor-board/seal.h \
 	apps/visitor-board/settings.c apps/visitor-board/settings.h \
-	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
+	apps/visitor-board/store-dynamodb-internal.h \
+	apps/visitor-board/store-dynamodb-posts.c \
+	apps/visitor-board/store-dynamodb-reads.c \
+	apps/visitor-board/store-dynamodb.c apps/visitor-board/store-dynamodb.h \
 	apps/visitor-board/store-open.c apps/visitor-board/store-open.h \
-	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
 	apps/visitor-board/store-sqlite-internal.h \
 	apps/visitor-board/store-sqlite-reads.c \
+	apps/visitor-board/store-sqlite.c apps/visitor-board/store-sqlite.h \
+	apps/visitor-board/store.h apps/visitor-board/store-stats.c \
 	apps/visitor-board/uuid.c apps/visitor-board/uuid.h \
 	apps/visitor-board/zone.c apps/visitor-board/zone.h
 
@@ -63,7 +62,8 @@ EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite
 	tests/data/fuzz/dynamodb/messages \
 	tests/data/fuzz/dynamodb/position \
 	tests/data/fuzz/dynamodb/reasons \
-	tests/data/fuzz/dynamodb/secret \
+	tests/data/fuzz/dynamodb/secret
+
 # The API's contract as a string, to be served.
 nodist_apps_visitor_board_libboard_a_SOURCES = apps/visitor-board/openapi-json.c
 CLEANFILES += apps/visitor-board/openapi-json.c

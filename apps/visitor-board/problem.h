@@ -6,7 +6,7 @@
 
 #define PROBLEM_CONTENT_TYPE "application/problem+json"
 #define PROBLEM_BYTES_MAX    4096u
-/* The types, as in docs/visitor-board.md and the OpenAPI document. */
+/* The types, as in docs/visitor-board-api.md and the OpenAPI document. */
 #define PROBLEM_TYPE(name) "urn:visitor-board:problem:" name
 
 struct problem {

@@ -12,7 +12,7 @@
 
 #define SEAL_BYTES     16u
 #define SEAL_HEX_SIZE  33u
-#define SEAL_BOARD_MAX 64u /* bytes of a board's name, with its NUL */
+#define SEAL_BOARD_MAX 65u /* bytes of a board's name, with its NUL */
 
 struct seal {
     uint8_t secret[STORE_SECRET_BYTES];
