@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "apps/visitor-board/assets.h"
 #include "apps/visitor-board/board.h"
 #include "apps/visitor-board/counters.h"
 #include "apps/visitor-board/cursor.h"

@@ -6,6 +6,8 @@ visitor_board_LDADD = apps/visitor-board/libboard.a common/libaws.a common/libne
 
 noinst_LIBRARIES += apps/visitor-board/libboard.a
 apps_visitor_board_libboard_a_SOURCES = \
+	apps/visitor-board/assets.h \
+	apps/visitor-board/board.c apps/visitor-board/board.h \
 	apps/visitor-board/board-answers.c \
 	apps/visitor-board/board-api.c \
 	apps/visitor-board/board-form.c \
@@ -75,6 +77,17 @@ apps/visitor-board/openapi-json.c: apps/visitor-board/openapi.json
 	  echo 'const char board_openapi[] =' && \
 	  $(SED) 's/[\\"]/\\&/g; s/.*/"&\\n"/' $(srcdir)/apps/visitor-board/openapi.json && \
 	  echo ';'; } >$@.new && mv $@.new $@
+
+# The files that the page wants, in the order of assets.h.
+board_assets = style.css script.js icon.svg
+board_asset_files = $(addprefix apps/visitor-board/,$(board_assets))
+nodist_apps_visitor_board_libboard_a_SOURCES += apps/visitor-board/assets.c
+CLEANFILES += apps/visitor-board/assets.c
+EXTRA_DIST += apps/visitor-board/embed-assets $(board_asset_files)
+apps/visitor-board/assets.c: apps/visitor-board/embed-assets $(board_asset_files)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+	  $(srcdir)/apps/visitor-board/embed-assets $(srcdir)/apps/visitor-board $(board_assets) >$@.new && \
+	  mv $@.new $@
 
 EXTRA_DIST += \
 	tests/data/fuzz/client-address/bad \

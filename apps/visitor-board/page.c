@@ -1,88 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apps/visitor-board/page.h"
 
+#include "apps/visitor-board/assets.h"
+#include "apps/visitor-board/page-text.h"
 #include "common/base/text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
-const struct asset assets[1]; /* none yet */
-const size_t n_assets = 0;
+#define BARS_MAX 10u /* as many nodes as the fleet has; the rest is a sum */
 
-/* Changing the style changes its hash in PAGE_SECURITY_POLICY. */
-static const char style[] =
-    ":root{--ink:#16191f;--soft:#545b64;--line:#d5dbdb;--paper:#fff;--ground:#f2f3f3}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--ground);color:var(--ink);"
-    "font:16px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,sans-serif}\n"
-    "header{background:#232f3e;color:#fff;border-bottom:4px solid #ff9900}\n"
-    ".inner,main{max-width:60rem;margin:0 auto;padding:1.25rem}\n"
-    ".inner{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;"
-    "gap:.25rem 1.5rem}\n"
-    "h1{margin:0;font-size:1.5rem}\n"
-    "h2{margin:2rem 0 .75rem;font-size:1.125rem}\n"
-    "header p{margin:0;color:#d5dbdb;overflow-wrap:anywhere}\n"
-    "form,table,.empty{background:var(--paper);border:1px solid var(--line);border-radius:8px}\n"
-    "form,.empty{padding:1rem 1.25rem}\n"
-    "label{display:block;font-weight:600;margin-bottom:.375rem}\n"
-    "textarea{display:block;width:100%;min-height:4.5rem;padding:.5rem .75rem;font:inherit;"
-    "color:inherit;background:var(--paper);border:1px solid #879596;border-radius:6px;"
-    "resize:vertical}\n"
-    ".row{display:flex;flex-wrap:wrap;align-items:center;justify-content:space-between;"
-    "gap:.75rem;margin-top:.75rem}\n"
-    ".row p{margin:0;color:var(--soft);font-size:.875rem}\n"
-    "button{padding:.5rem 1.5rem;min-height:2.75rem;font:inherit;font-weight:600;color:#16191f;"
-    "background:#ff9900;border:0;border-radius:6px;cursor:pointer}\n"
-    "button:hover{background:#ec7211}\n"
-    "textarea:focus-visible,button:focus-visible{outline:3px solid #0073bb;outline-offset:2px}\n"
-    ".box{margin:0 0 1rem;padding:.75rem 1rem;border-radius:8px;border:1px solid;"
-    "border-left-width:6px}\n"
-    ".error{background:#fdf3f1;border-color:#d13212;color:#8d1b06}\n"
-    ".notice{background:#fffbe8;border-color:#b07b00;color:#5f4300}\n"
-    "table{width:100%;border-collapse:separate;border-spacing:0;table-layout:fixed}\n"
-    "th,td{padding:.625rem 1.25rem;text-align:start;vertical-align:top}\n"
-    "th{color:var(--soft);font-size:.8125rem;border-bottom:2px solid #ff9900}\n"
-    "tr+tr td{border-top:1px solid var(--line)}\n"
-    "td{overflow-wrap:anywhere}\n"
-    ".text{white-space:pre-wrap}\n"
-    "td:nth-child(n+2){color:var(--soft);font-size:.875rem}\n"
-    "th:nth-child(2){width:13rem}\n"
-    "th:nth-child(3){width:13rem}\n"
-    "@media(max-width:40rem){.inner,main{padding:1rem}th,td{padding:.5rem .75rem}"
-    "th:nth-child(2){width:7.25rem}th:nth-child(3){width:6.75rem}"
-    "td:nth-child(n+2){font-size:.8125rem}button{width:100%}}\n";
-
-static const char head_before_style[] =
+/* The script swaps what is in the elements with an id, and leaves the form alone. */
+static const char head_to_title[] =
     "<!DOCTYPE html>\n"
     "<html lang=\"en\">\n"
     "<head>\n"
     "<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<title>Visitor Board</title>\n"
-    "<link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' "
-    "viewBox='0 0 8 8'%3E%3Crect width='8' height='8' rx='2' fill='%23232f3e'/%3E%3Cpath "
-    "d='M2 2.5h4M2 4h4M2 5.5h2' stroke='%23ff9900'/%3E%3C/svg%3E\">\n"
-    "<style>";
+    "<meta name=\"color-scheme\" content=\"light dark\">\n"
+    "<meta name=\"theme-color\" content=\"#232f3e\">\n"
+    "<title>";
 
-static const char style_to_instance[] = "</style>\n"
-                                        "</head>\n"
-                                        "<body>\n"
-                                        "<header>\n"
-                                        "<div class=\"inner\">\n"
-                                        "<h1>Visitor Board</h1>\n"
-                                        "<p>Served by: ";
+static const char title_to_assets[] = "Visitor Board</title>\n";
 
-static const char instance_to_main[] = "</p>\n"
-                                       "</div>\n"
-                                       "</header>\n"
-                                       "<main>\n";
+static const char assets_to_served[] = "</head>\n"
+                                       "<body>\n"
+                                       "<header>\n"
+                                       "<div class=\"inner\">\n"
+                                       "<h1>Visitor Board</h1>\n";
 
-static const char form_to_draft[] =
-    "<form method=\"post\" action=\"/\">\n"
-    "<label for=\"message\">Your message</label>\n"
-    "<textarea id=\"message\" name=\"message\" rows=\"3\" maxlength=\"500\" "
-    "aria-describedby=\"message-hint\">\n";
+static const char served_to_main[] = "</div>\n"
+                                     "</header>\n"
+                                     "<main>\n";
+
+static const char form_to_error[] = "<form method=\"post\" action=\"/\">\n"
+                                    "<label for=\"message\">Your message</label>\n";
+
+/* The limit is the server's. This one is what 500 characters take at most in a browser, which
+ * counts UTF-16: it never keeps anybody from writing them, and all that passes can come back as a
+ * draft. */
+static const char error_to_state[] =
+    "<textarea id=\"message\" name=\"message\" rows=\"3\" maxlength=\"1000\" ";
+
+/* The parser drops the first line end behind the tag: a draft may begin with one. */
+static const char state_to_draft[] = ">\n";
 
 static const char draft_to_end[] =
     "</textarea>\n"
@@ -151,83 +112,170 @@ int page_escape(struct buffer *buffer, const char *text)
     return r;
 }
 
-/* Whether it looks as "2026-11-21T22:25:16..." does. */
-static bool is_timestamp(const char *text)
-{
-    static const char shape[] = "0000-00-00T00:00:00";
-
-    for (size_t i = 0; i < sizeof(shape) - 1; i++)
-        if (shape[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
-            return false;
-    return true;
-}
+/* --- messages -------------------------------------------------------------------------------- */
 
 /* Readable for people, exact for programs; what is no time of ours is shown as it is. */
-static void render_time(struct buffer *buffer, const char *timestamp)
+static void render_time(struct buffer *buffer, const char *timestamp, uint64_t now_realtime_us)
 {
-    if (!is_timestamp(timestamp)) {
+    char ago[PAGE_AGO_SIZE];
+
+    if (!page_is_timestamp(timestamp)) {
         page_escape(buffer, timestamp);
         return;
     }
     buffer_append_string(buffer, "<time datetime=\"");
     page_escape(buffer, timestamp);
-    buffer_printf(buffer, "\">%.10s %.8s UTC</time>", timestamp, timestamp + 11);
+    buffer_printf(buffer, "\"><b>%s</b> %.10s %.8s UTC</time>",
+                  page_ago(ago, timestamp, now_realtime_us), timestamp, timestamp + 11);
 }
 
-static void render_message(struct buffer *buffer, const struct message *message)
+static void render_message(struct buffer *buffer, const struct message *message,
+                           uint64_t now_realtime_us)
 {
-    buffer_append_string(buffer, "<tr><td class=\"text\" dir=\"auto\">");
+    buffer_append_string(buffer, "<tr><td dir=\"auto\">");
     page_escape(buffer, message->text);
     buffer_append_string(buffer, "</td><td>");
-    render_time(buffer, message->timestamp);
-    buffer_append_string(buffer, "</td><td>");
+    render_time(buffer, message->timestamp, now_realtime_us);
+    buffer_printf(buffer, "</td><td class=\"i%u\">", page_colour(message->instance));
     page_escape(buffer, message->instance);
     buffer_append_string(buffer, "</td></tr>\n");
 }
 
-static void render_messages(struct buffer *buffer, const struct message_list *messages)
+static void render_table(struct buffer *buffer, const struct page *page, size_t count)
 {
-    size_t count = message_list_count(messages);
-
-    buffer_append_string(buffer, "<h2 id=\"messages\">Messages</h2>\n");
-    if (count == 0) {
-        buffer_append_string(buffer, "<p class=\"empty\">No messages yet.</p>\n");
-        return;
-    }
     buffer_append_string(buffer, table_head);
     for (size_t i = 0; i < count; i++) {
-        struct message message = message_list_get(messages, i);
+        struct message message = message_list_get(page->messages, i);
 
-        render_message(buffer, &message);
+        render_message(buffer, &message, page->now_realtime_us);
     }
     buffer_append_string(buffer, "</tbody>\n</table>\n");
 }
 
-static void render_box(struct buffer *buffer, const char *kind, const char *role, const char *text)
+static void render_total(struct buffer *buffer, const struct store_stats *stats)
 {
-    if (!text)
-        return;
-    buffer_printf(buffer, "<p class=\"box %s\" role=\"%s\">", kind, role);
-    page_escape(buffer, text);
-    buffer_append_string(buffer, "</p>\n");
+    char total[PAGE_NUMBER_SIZE];
+
+    if (stats && stats->total > 0)
+        buffer_printf(buffer, "<p id=\"total\">%s in all</p>\n", page_number(total, stats->total));
 }
+
+static void render_messages(struct buffer *buffer, const struct page *page)
+{
+    size_t count = message_list_count(page->messages);
+
+    buffer_append_string(buffer, "<div id=\"board\">");
+    if (page->messages) {
+        buffer_printf(buffer, "<div class=\"row\">\n<h2 id=\"messages\">%s</h2>\n",
+                      page->newer ? "Older messages" : "Messages");
+        render_total(buffer, page->stats);
+        buffer_append_string(buffer, "</div>\n");
+        if (count > 0)
+            render_table(buffer, page, count);
+        else
+            buffer_printf(buffer, "<p class=\"empty\">%s</p>\n",
+                          page->newer ? "No older messages."
+                                      : "No messages yet. Be the first to write one.");
+    }
+    buffer_append_string(buffer, "</div>\n");
+}
+
+/* --- who took how many ----------------------------------------------------------------------- */
+
+static void render_bar(struct buffer *buffer, const char *name, uint64_t count, uint64_t most)
+{
+    char number[PAGE_NUMBER_SIZE];
+
+    buffer_printf(buffer, "<li class=\"i%u\"><span>", page_colour(name));
+    page_escape(buffer, name);
+    buffer_printf(buffer,
+                  "</span> <b>%s</b><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
+                  "aria-hidden=\"true\"><rect width=\"%u\" height=\"1\"/></svg></li>\n",
+                  page_number(number, count), page_percent(count, most));
+}
+
+static void render_rest(struct buffer *buffer, const struct store_stats *stats)
+{
+    uint64_t rest = stats->others;
+    char number[PAGE_NUMBER_SIZE];
+
+    for (size_t i = BARS_MAX; i < stats->n_instances; i++)
+        rest += stats->instances[i].count;
+    if (rest > 0)
+        buffer_printf(buffer, "<li><span>Others</span> <b>%s</b></li>\n",
+                      page_number(number, rest));
+}
+
+static void render_load(struct buffer *buffer, const struct store_stats *stats)
+{
+    buffer_append_string(buffer, "<div id=\"load\">");
+    if (stats) {
+        buffer_append_string(buffer, "<h2>Last hour, by instance</h2>\n");
+        if (stats->n_instances == 0)
+            buffer_append_string(buffer, "<p>No messages in the last hour.</p>\n");
+        else
+            buffer_append_string(buffer, "<ul>\n");
+        for (size_t i = 0; i < stats->n_instances && i < BARS_MAX; i++)
+            render_bar(buffer, stats->instances[i].name, stats->instances[i].count,
+                       stats->instances[0].count);
+        if (stats->n_instances > 0) {
+            render_rest(buffer, stats);
+            buffer_append_string(buffer, "</ul>\n");
+        }
+    }
+    buffer_append_string(buffer, "</div>\n");
+}
+
+/* --- the rest of the page -------------------------------------------------------------------- */
 
 static void render_head(struct buffer *buffer, const struct page *page)
 {
-    buffer_append_string(buffer, head_before_style);
-    buffer_append(buffer, style, sizeof(style) - 1);
-    buffer_append_string(buffer, style_to_instance);
+    buffer_append_string(buffer, head_to_title);
+    if (page->error) /* the first that a screen reader says of a page */
+        buffer_append_string(buffer, "Error: ");
+    buffer_append_string(buffer, title_to_assets);
+    buffer_printf(buffer,
+                  "<link rel=\"icon\" type=\"image/svg+xml\" href=\"%s\">\n"
+                  "<link rel=\"stylesheet\" href=\"%s\">\n"
+                  "<script src=\"%s\" defer></script>\n",
+                  assets[ASSET_ICON].path, assets[ASSET_STYLE].path, assets[ASSET_SCRIPT].path);
+    buffer_append_string(buffer, assets_to_served);
+    buffer_printf(buffer,
+                  "<p id=\"served\" class=\"i%u\">Served by: ", page_colour(page->instance));
     page_escape(buffer, page->instance);
     if (page->zone && *page->zone) {
-        buffer_append_string(buffer, " in ");
+        buffer_append_string(buffer, "<span> in ");
         page_escape(buffer, page->zone);
+        buffer_append_string(buffer, "</span>");
     }
-    buffer_append_string(buffer, instance_to_main);
+    buffer_append_string(buffer, "</p>\n");
+    buffer_append_string(buffer, served_to_main);
 }
 
-static void render_form(struct buffer *buffer, const char *draft)
+static void render_notice(struct buffer *buffer, const char *notice)
 {
-    buffer_append_string(buffer, form_to_draft);
+    buffer_append_string(buffer, "<div id=\"notice\" role=\"status\">");
+    if (notice) {
+        buffer_append_string(buffer, "<p class=\"box notice\">");
+        page_escape(buffer, notice);
+        buffer_append_string(buffer, "</p>");
+    }
+    buffer_append_string(buffer, "</div>\n");
+}
+
+static void render_form(struct buffer *buffer, const char *error, const char *draft)
+{
+    buffer_append_string(buffer, form_to_error);
+    if (error) {
+        buffer_append_string(buffer, "<p class=\"box error\" role=\"alert\" id=\"message-error\">");
+        page_escape(buffer, error);
+        buffer_append_string(buffer, "</p>\n");
+    }
+    buffer_append_string(buffer, error_to_state);
+    buffer_append_string(buffer, error ? "aria-describedby=\"message-error message-hint\" "
+                                         "aria-invalid=\"true\" autofocus"
+                                       : "aria-describedby=\"message-hint\"");
+    buffer_append_string(buffer, state_to_draft);
     if (draft)
         page_escape(buffer, draft);
     buffer_append_string(buffer, draft_to_end);
@@ -245,25 +293,23 @@ static void render_link(struct buffer *buffer, const char *address, const char *
 
 static void render_links(struct buffer *buffer, const struct page *page)
 {
-    if (!page->newer && !page->older)
-        return;
-    buffer_append_string(buffer, "<nav aria-label=\"Pages\">\n");
-    render_link(buffer, page->newer, "prev", "Newest messages");
-    render_link(buffer, page->older, "next", "Older messages");
-    buffer_append_string(buffer, "</nav>\n");
+    buffer_append_string(buffer, "<div id=\"pages\">");
+    if (page->newer || page->older) {
+        buffer_append_string(buffer, "<nav aria-label=\"Pages\">\n");
+        render_link(buffer, page->newer, "prev", "Newest messages");
+        render_link(buffer, page->older, "next", "Older messages");
+        buffer_append_string(buffer, "</nav>\n");
+    }
+    buffer_append_string(buffer, "</div>\n");
 }
 
 int page_render(struct buffer *buffer, const struct page *page)
 {
     render_head(buffer, page);
-    render_box(buffer, "error", "alert", page->error);
-    render_box(buffer, "notice", "status", page->notice);
-    render_form(buffer, page->draft);
-    if (page->messages)
-        render_messages(buffer, page->messages);
-    if (page->stats)
-        buffer_printf(buffer, "<p>%llu messages in all.</p>\n",
-                      (unsigned long long) page->stats->total);
+    render_notice(buffer, page->notice);
+    render_form(buffer, page->error, page->draft);
+    render_load(buffer, page->stats);
+    render_messages(buffer, page);
     render_links(buffer, page);
     buffer_append_string(buffer, "</main>\n</body>\n</html>\n");
     return buffer->failed ? -ENOBUFS : 0;

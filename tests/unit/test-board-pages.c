@@ -252,7 +252,7 @@ static void test_stats(void **state)
     answer_read(&bench->fake, 0, "first", 1);
     assert_waits(bench, fd);
     answer_stats(&bench->fake, 0, 4711);
-    expect_page(bench, fd, 200, "4711 messages", false);
+    expect_page(bench, fd, 200, "4,711 in all", false);
     /* Without them the page is there all the same. */
     bench->fake.version = 2;
     fd = begin(bench, GET);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/unit.h"
 
+#include "apps/visitor-board/assets.h"
+#include "apps/visitor-board/page-text.h"
 #include "apps/visitor-board/page.h"
+#include "common/base/clock.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -13,6 +16,8 @@
 #define HOSTILE_ESCAPED                                                                            \
     "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;a&#39; "           \
     "alt=&quot;b&quot;&gt;&amp;amp;"
+
+#define NOW_US (UINT64_C(1795300216) * USEC_PER_SEC) /* 2026-11-21T22:30:16 */
 
 static const struct message harmless = {
     .id = "00000000-0000-4000-8000-000000000000",
@@ -44,7 +49,8 @@ static char *render_messages(const struct message *messages, size_t count)
     assert_int_equal(message_list_new(&list), 0);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(message_list_add(list, &messages[i]), 0);
-    text = render(&(struct page){.instance = INSTANCE, .messages = list});
+    text =
+        render(&(struct page){.instance = INSTANCE, .messages = list, .now_realtime_us = NOW_US});
     message_list_free(list);
     return text;
 }
@@ -125,20 +131,51 @@ static void test_frame(void **state)
     assert_string_equal(text + strlen(text) - 8, "</html>\n");
     assert_has(text, "<title>Visitor Board</title>", 1);
     assert_has(text, "<h1>Visitor Board</h1>", 1);
-    assert_has(text, "<p>Served by: " INSTANCE "</p>", 1);
-    assert_has(text, "header{background:#232f3e;color:#fff;", 1);
-    assert_has(text, "border-bottom:4px solid #ff9900}", 1);
-    assert_has(text, "<style>", 1);
-    assert_has(text, "</style>", 1);
+    assert_has(text, ">Served by: " INSTANCE "</p>", 1);
     assert_has(text, "<form method=\"post\" action=\"/\">", 1);
     assert_has(text, "<textarea id=\"message\" name=\"message\"", 1);
-    assert_has(text, "maxlength=\"500\"", 1);
-    assert_has(text, "<tr><td class=\"text\" dir=\"auto\">hello</td>", 1);
-    assert_has(text, "<time datetime=\"2026-11-21T22:25:16.123Z\">2026-11-21 22:25:16 UTC</time>",
+    assert_has(text, "aria-describedby=\"message-hint\"", 1);
+    assert_has(text, "<tr><td dir=\"auto\">hello</td>", 1);
+    assert_has(text,
+               "<time datetime=\"2026-11-21T22:25:16.123Z\"><b>5 min ago</b> "
+               "2026-11-21 22:25:16 UTC</time>",
                1);
+    assert_has(text, "<a ", 0);
+    assert_has(text, "<h2", 1); /* no statistics: no chart, no total */
     assert_has(text, "class=\"box", 0);
-    assert_has(text, "<script", 0);
-    assert_has(text, " style=", 0); /* the policy would not let it through */
+    /* The policy lets nothing inline through. */
+    assert_has(text, " style=", 0);
+    assert_has(text, "<style", 0);
+    assert_has(text, "<script", 1);
+    assert_has(text, " defer></script>", 1);
+    free(text);
+}
+
+static void test_assets(void **state)
+{
+    static const struct {
+        const char *begin, *end, *content_type, *content;
+    } expected[] = {
+        [ASSET_STYLE] = {"/assets/style.", ".css", "text/css; charset=utf-8", "#232f3e"},
+        [ASSET_SCRIPT] = {"/assets/script.", ".js", "text/javascript; charset=utf-8", "use strict"},
+        [ASSET_ICON] = {"/assets/icon.", ".svg", "image/svg+xml", "#232f3e"},
+    };
+    char *text = render_messages(NULL, 0);
+
+    assert_int_equal(n_assets, ARRAY_SIZE(expected));
+    for (size_t i = 0; i < n_assets; i++) {
+        const char *path = assets[i].path, *hash = path + strlen(expected[i].begin);
+
+        assert_memory_equal(path, expected[i].begin, strlen(expected[i].begin));
+        assert_int_equal(strspn(hash, "0123456789abcdef"), 16);
+        assert_string_equal(hash + 16, expected[i].end);
+        assert_string_equal(assets[i].content_type, expected[i].content_type);
+        assert_true(assets[i].length > 100 && assets[i].length < 10000);
+        assert_non_null(memmem(assets[i].bytes, assets[i].length, expected[i].content,
+                               strlen(expected[i].content)));
+        assert_has(text, path, 1);
+    }
+    assert_true(assets[ASSET_STYLE].length + assets[ASSET_SCRIPT].length < 15000);
     free(text);
 }
 
@@ -146,7 +183,7 @@ static void test_no_messages(void **state)
 {
     char *text = render_messages(NULL, 0);
 
-    assert_has(text, "<p class=\"empty\">No messages yet.</p>", 1);
+    assert_has(text, "No messages yet.", 1);
     assert_has(text, "<table", 0);
     free(text);
 
@@ -155,17 +192,166 @@ static void test_no_messages(void **state)
     assert_has(text, "No messages yet.", 0);
     assert_has(text, "<h2", 0);
     assert_has(text, "<form", 1);
+    assert_has(text, "<div id=\"board\"></div>", 1); /* where the script puts them later */
     free(text);
 }
 
-static void test_boxes(void **state)
+static void test_error(void **state)
 {
-    char *text = render(&(struct page){.instance = INSTANCE, .error = HOSTILE, .notice = "n<i>"});
+    char *text = render(
+        &(struct page){.instance = INSTANCE, .error = HOSTILE, .notice = "n<i>", .draft = HOSTILE});
 
-    assert_has(text, "<p class=\"box error\" role=\"alert\">" HOSTILE_ESCAPED "</p>", 1);
-    assert_has(text, "<p class=\"box notice\" role=\"status\">n&lt;i&gt;</p>", 1);
-    assert_true(strstr(text, "class=\"box error\"") < strstr(text, "<form"));
+    assert_has(text, "<title>Error: Visitor Board</title>", 1);
+    assert_has(text, " role=\"alert\" id=\"message-error\">" HOSTILE_ESCAPED "</p>", 1);
+    assert_has(text, "aria-describedby=\"message-error message-hint\" aria-invalid=\"true\"", 1);
+    assert_has(text, " id=\"message-hint\"", 1);
+    assert_has(text, ">\n" HOSTILE_ESCAPED "</textarea>", 1);
+    assert_has(
+        text, "<div id=\"notice\" role=\"status\"><p class=\"box notice\">n&lt;i&gt;</p></div>", 1);
     free(text);
+}
+
+static void test_zone(void **state)
+{
+    char *text = render(&(struct page){.instance = INSTANCE, .zone = HOSTILE});
+
+    assert_has(text, "Served by: " INSTANCE "<span> in " HOSTILE_ESCAPED "</span></p>", 1);
+    free(text);
+    text = render(&(struct page){.instance = INSTANCE, .zone = ""});
+    assert_has(text, "Served by: " INSTANCE "</p>", 1);
+    free(text);
+}
+
+static void test_links(void **state)
+{
+    struct message_list *list;
+    char *text;
+
+    assert_int_equal(message_list_new(&list), 0);
+    text = render(&(struct page){
+        .instance = INSTANCE, .messages = list, .newer = "/", .older = "/?before=a\"b"});
+    assert_has(text, "<a rel=\"prev\" href=\"/\">", 1);
+    assert_has(text, "<a rel=\"next\" href=\"/?before=a&quot;b\">", 1);
+    assert_has(text, "<nav aria-label", 1);
+    assert_has(text, "No older messages.", 1);
+    assert_has(text, "No messages yet.", 0);
+    free(text);
+    message_list_free(list);
+}
+
+static void test_stats(void **state)
+{
+    struct store_stats stats = {.total = 1234567, .n_instances = 2, .others = 3};
+    struct message_list *list;
+    char *text;
+
+    assert_int_equal(message_list_new(&list), 0);
+    strcpy(stats.instances[0].name, HOSTILE);
+    stats.instances[0].count = 2000;
+    strcpy(stats.instances[1].name, INSTANCE);
+    stats.instances[1].count = 500;
+    text = render(&(struct page){.instance = INSTANCE, .messages = list, .stats = &stats});
+    assert_has(text, "<p id=\"total\">1,234,567 in all</p>", 1);
+    assert_has(text, "<span>" HOSTILE_ESCAPED "</span> <b>2,000</b>", 1);
+    assert_has(text, "<span>" INSTANCE "</span> <b>500</b>", 1);
+    assert_has(text, "<rect width=\"100\" ", 1);
+    assert_has(text, "<rect width=\"25\" ", 1);
+    assert_has(text, "<span>Others</span> <b>3</b>", 1);
+    free(text);
+
+    /* As many as there is place for: ten bars, and the rest as a sum. */
+    stats.n_instances = STORE_INSTANCES_MAX;
+    for (unsigned i = 0; i < STORE_INSTANCES_MAX; i++) {
+        snprintf(stats.instances[i].name, STORE_INSTANCE_MAX, "node-%u", i);
+        stats.instances[i].count = 1;
+    }
+    text = render(&(struct page){.instance = INSTANCE, .messages = list, .stats = &stats});
+    assert_has(text, "<rect ", 10);
+    assert_has(text, "<span>Others</span> <b>25</b>", 1);
+    free(text);
+
+    stats = (struct store_stats){0};
+    text = render(&(struct page){.instance = INSTANCE, .messages = list, .stats = &stats});
+    assert_has(text, "No messages in the last hour.", 1);
+    assert_has(text, "<ul", 0);
+    assert_has(text, "<rect", 0);
+    free(text);
+    message_list_free(list);
+}
+
+static void test_ago(void **state)
+{
+    static const struct {
+        int64_t age_s;
+        const char *ago;
+    } cases[] = {
+        {-1, "just now"},
+        {0, "just now"},
+        {59, "just now"},
+        {60, "1 min ago"},
+        {3599, "59 min ago"},
+        {3600, "1 h ago"},
+        {86399, "23 h ago"},
+        {86400, "1 day ago"},
+        {2 * 86400, "2 days ago"},
+        {365 * 86400 - 1, "364 days ago"},
+        {365 * 86400, "1 year ago"},
+        {56 * INT64_C(365) * 86400, "56 years ago"},
+    };
+    char ago[PAGE_AGO_SIZE];
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_string_equal(page_ago(ago, "2026-11-21T22:30:16.999Z",
+                                     NOW_US + (uint64_t) (cases[i].age_s * (int64_t) USEC_PER_SEC)),
+                            cases[i].ago);
+    assert_string_equal(page_ago(ago, "0000-00-00T00:00:00", UINT64_MAX), "586913 years ago");
+    assert_string_equal(page_ago(ago, "9999-99-99T99:99:99", 0), "just now");
+    assert_string_equal(page_ago(ago, "yesterday", NOW_US), "");
+}
+
+static void test_numbers(void **state)
+{
+    static const struct {
+        uint64_t number;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {999, "999"},
+        {1000, "1,000"},
+        {123456, "123,456"},
+        {1234567, "1,234,567"},
+        {UINT64_MAX, "18,446,744,073,709,551,615"},
+    };
+    char text[PAGE_NUMBER_SIZE];
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_string_equal(page_number(text, cases[i].number), cases[i].text);
+
+    assert_int_equal(page_percent(0, 0), 0);
+    assert_int_equal(page_percent(0, 5), 0);
+    assert_int_equal(page_percent(1, 1000), 1);
+    assert_int_equal(page_percent(1, 2), 50);
+    assert_int_equal(page_percent(7, 7), 100);
+    assert_int_equal(page_percent(9, 7), 100);
+    assert_int_equal(page_percent(UINT64_MAX / 2, UINT64_MAX), 50);
+    assert_int_equal(page_percent(UINT64_MAX - 1, UINT64_MAX), 100);
+}
+
+/* Nodes of two versions show an instance alike, so these stay as they are. */
+static void test_colours(void **state)
+{
+    unsigned used = 0;
+    char name[32];
+
+    assert_int_equal(page_colour("i-0a1b2c3d4e5f60718"), 8);
+    assert_int_equal(page_colour("i-0fedcba9876543210"), 7);
+    assert_int_equal(page_colour(""), UINT32_C(2166136261) / 256 % PAGE_COLOURS);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "i-%017x", i);
+        assert_true(page_colour(name) < PAGE_COLOURS);
+        used |= 1u << page_colour(name);
+    }
+    assert_int_equal(used, (1u << PAGE_COLOURS) - 1);
 }
 
 /* Each field of each row may come from somebody who wrote into the database. */
@@ -184,11 +370,11 @@ static void test_hostile_fields(void **state)
 
     assert_has(text, "<tr><td", ARRAY_SIZE(messages));
     assert_has(text, HOSTILE_ESCAPED, 3); /* the id is not shown */
-    assert_has(text, "<script", 0);
+    assert_has(text, "<script", 1);       /* its own */
     assert_has(text, "<img", 0);
     assert_has(text, "</td>", 3 * ARRAY_SIZE(messages));
     assert_has(text,
-               "<time datetime=\"2026-11-21T22:25:16&quot;&gt;&lt;script&gt;\">"
+               "<time datetime=\"2026-11-21T22:25:16&quot;&gt;&lt;script&gt;\"><b>5 min ago</b> "
                "2026-11-21 22:25:16 UTC</time>",
                1);
     /* The same number of quotation marks as of harmless messages: none was added. */
@@ -198,7 +384,7 @@ static void test_hostile_fields(void **state)
     free(frame);
 
     text = render(&(struct page){.instance = HOSTILE});
-    assert_has(text, "<p>Served by: " HOSTILE_ESCAPED "</p>", 1);
+    assert_has(text, ">Served by: " HOSTILE_ESCAPED "</p>", 1);
     free(text);
 }
 
@@ -253,7 +439,7 @@ static void test_page_without_room(void **state)
 {
     struct buffer buffer;
 
-    buffer_init(&buffer, 2048); /* the frame alone is longer */
+    buffer_init(&buffer, 1024); /* the frame alone is longer */
     assert_int_equal(page_render(&buffer, &(struct page){.instance = INSTANCE}), -ENOBUFS);
     buffer_done(&buffer);
 }
@@ -320,17 +506,15 @@ static void test_list_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_escape_without_room),
-        cmocka_unit_test(test_frame),
-        cmocka_unit_test(test_no_messages),
-        cmocka_unit_test(test_boxes),
-        cmocka_unit_test(test_hostile_fields),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_largest_page),
-        cmocka_unit_test(test_page_without_room),
-        cmocka_unit_test(test_error_texts),
-        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_escape),         cmocka_unit_test(test_escape_without_room),
+        cmocka_unit_test(test_frame),          cmocka_unit_test(test_no_messages),
+        cmocka_unit_test(test_assets),         cmocka_unit_test(test_error),
+        cmocka_unit_test(test_zone),           cmocka_unit_test(test_links),
+        cmocka_unit_test(test_stats),          cmocka_unit_test(test_ago),
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_hostile_fields), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_largest_page),   cmocka_unit_test(test_page_without_room),
+        cmocka_unit_test(test_error_texts),    cmocka_unit_test(test_list),
         cmocka_unit_test(test_list_bytes),
     };
 
