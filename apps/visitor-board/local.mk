@@ -33,6 +33,7 @@ apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/generation.c apps/visitor-board/generation.h \
 	apps/visitor-board/message.c apps/visitor-board/message.h \
 	apps/visitor-board/page.c apps/visitor-board/page.h \
+	apps/visitor-board/page-text.c apps/visitor-board/page-text.h \
 	apps/visitor-board/post-queue.c apps/visitor-board/post-queue.h \
 	apps/visitor-board/post-text.c apps/visitor-board/post-text.h \
 	apps/visitor-board/problem.c apps/visitor-board/problem.h \
