@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "config.h"
-
 #include "apps/visitor-board/zone.h"
+
+#include "config.h"
 
 #include "common/aws/imds.h"
 #include "common/base/log.h"
