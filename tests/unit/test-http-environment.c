@@ -51,7 +51,7 @@ static void test_proxy(void **state)
 
 static void touch(const char *directory, const char *name)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 32];
     FILE *file;
 
     snprintf(path, sizeof(path), "%s/%s", directory, name);
