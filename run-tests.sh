@@ -3,7 +3,7 @@
 #
 # Builds agentd with address and undefined-behaviour sanitizers and runs its tests.
 #
-#   ./run-tests.sh [unit|fuzz|checks|integration|system|all]...     (all, if nothing is named)
+#   ./run-tests.sh [unit|fuzz|checks|integration|browser|system|all]...     (all, if nothing is named)
 #
 #   FUZZ_SECONDS=5     how long each fuzz target runs
 #   AGENTD_SOAK=1      integration storms with their full counts (make soak)
@@ -14,6 +14,7 @@ source_dir=$(cd "$(dirname "$0")" && pwd)
 . "$source_dir/scripts/requirements.sh"
 . "$source_dir/scripts/build.sh"
 . "$source_dir/scripts/python-peers.sh"
+. "$source_dir/scripts/browser-peers.sh"
 . "$source_dir/scripts/go-peers.sh"
 . "$source_dir/scripts/node-peers.sh"
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
@@ -22,8 +23,9 @@ UNIT_LIMIT_S=600
 CHECK_LIMIT_S=600 # of one
 INTEGRATION_LIMIT_S=2400 # three times what it takes on two CPUs, for others use them too
 [ "${AGENTD_SOAK:-}" != 1 ] || INTEGRATION_LIMIT_S=$((14400 + 3 * ${AGENTD_SOAK_SECONDS:-3600}))
+BROWSER_LIMIT_S=900
 SYSTEM_LIMIT_S=1200
-PARTS=(unit fuzz checks integration system)
+PARTS=(unit fuzz checks integration browser system)
 passed=0 failed=0 skipped=0 summary=()
 
 usage() {
@@ -186,8 +188,20 @@ for case in tree.parse(sys.argv[1]).iter("testcase"):
 PYTHON
 }
 
+note_pytest() {
+  local kind name reason
+  [ -s "$1" ] || return
+  while IFS=' ' read -r kind name reason; do
+    case $kind in
+      pass) pass "$name" ;;
+      fail) fail "$name" ;;
+      skip) skip "$name" "${reason#$'\t' }" ;;
+    esac
+  done < <(count_pytest "$1")
+}
+
 part_integration() {
-  local status=0 kind name reason
+  local status=0
   requirements_install "$logs/packages.log" build unit python || return
   python_peers "$logs/python-peers.log" || return
   schemathesis_peer "$logs/schemathesis.log" || return
@@ -204,16 +218,29 @@ part_integration() {
     STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
     timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short \
     --junitxml="$logs/integration.xml" "$source_dir/tests/integration" || status=$?
-  [ -s "$logs/integration.xml" ] || return 1
-  while IFS=' ' read -r kind name reason; do
-    case $kind in
-      pass) pass "$name" ;;
-      fail) fail "$name" ;;
-      skip) skip "$name" "${reason#$'\t' }" ;;
-    esac
-  done < <(count_pytest "$logs/integration.xml")
+  note_pytest "$logs/integration.xml" || return
   # The mixed events' last table: what grew.
   [ "${AGENTD_SOAK:-}" != 1 ] || [ ! -s "$logs/soak.txt" ] || sed '1,/^$/d' "$logs/soak.txt"
+  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ]
+}
+
+# --- browser ------------------------------------------------------------------------------------
+
+part_browser() {
+  local status=0
+  requirements_install "$logs/packages.log" build unit browser || return
+  if ! requirement_met cmd:chromium; then
+    skip "the board in a browser" "this distribution has no Chromium"
+    return
+  fi
+  browser_peers "$logs/browser-peers.log" || return
+  build_sanitized || return
+  AGENTD_BUILD=$build AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
+    STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "browser tests" "$logs/browser.log" \
+    timeout -k 10 "$BROWSER_LIMIT_S" "$BROWSER_PYTHON" -m pytest -v --color=no --tb=short \
+    --junitxml="$logs/browser.xml" "$source_dir/tests/browser" || status=$?
+  note_pytest "$logs/browser.xml" || return
+  echo "pictures of the board: $logs/screenshots"
   [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ]
 }
 
@@ -258,7 +285,7 @@ chosen=()
 for argument in "$@"; do
   case $argument in
     all) chosen+=("${PARTS[@]}") ;;
-    unit | fuzz | checks | integration | system) chosen+=("$argument") ;;
+    unit | fuzz | checks | integration | browser | system) chosen+=("$argument") ;;
     --help | -h)
       usage
       exit 0

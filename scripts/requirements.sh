@@ -46,6 +46,11 @@ python  cmd:node                  nodejs                  nodejs                
 python  cmd:npm                   npm                     nodejs-npm              installs it
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
 python  cmd:tmux                  tmux                   tmux                    a terminal to look at
+browser cmd:chromium              chromium               -                       shows the visitor board as visitors see it
+browser file:/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf fonts-noto-color-emoji - emoji in its pictures
+browser file:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core - letters in its pictures
+browser py:pytest                 python3-pytest         python3-pytest          browser tests
+browser py:ensurepip              python3-venv           python3-libs            what drives it, in an environment of its own
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine

@@ -51,3 +51,8 @@ EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/a
 EXTRA_DIST += tests/integration/requirements-schemathesis.txt tests/integration/schemathesis.toml \
 	tests/integration/support/board.py tests/integration/test_board_api.py \
 	tests/integration/test_board_attacks.py tests/integration/test_board_nodes.py
+	tests/integration/test_board_attacks.py
+
+# The board as visitors see it.
+EXTRA_DIST += scripts/browser-peers.sh tests/browser/conftest.py tests/browser/looks.py tests/browser/pytest.ini \
+	tests/browser/requirements.txt tests/browser/test_page.py
