@@ -115,16 +115,46 @@ void board_handle_page(struct http_request *request, void *userdata)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
+/* Whether |path| differs from the asset's in nothing but the hash. */
+static bool is_of_other_version(const char *path, const char *of_asset)
+{
+    size_t length = strlen(of_asset), stem = strcspn(of_asset, ".") + 1;
+    size_t hash = strcspn(of_asset + stem, ".");
+
+    return strlen(path) == length && strncmp(path, of_asset, stem) == 0 &&
+           strspn(path + stem, "0123456789abcdef") == hash &&
+           strcmp(path + stem + hash, of_asset + stem + hash) == 0;
+}
+
+/* While a fleet changes its version, the page may be another node's: then ours is better than none,
+ * but for this time only. */
+static struct http_response *asset_of_other_version(const char *path)
+{
+    struct http_response *response = NULL;
+
+    for (size_t i = 0; i < n_assets; i++) {
+        const struct buffer body = {.data = (char *) assets[i].bytes, .length = assets[i].length};
+
+        if (is_of_other_version(path, assets[i].path)) {
+            (void) board_new_response(&response, 200, assets[i].content_type, &body, CACHE_NEVER);
+            break;
+        }
+    }
+    return response;
+}
+
 void board_handle_asset(struct http_request *request, void *userdata)
 {
     const struct board *board = userdata;
-    CLEANUP(http_response_freep) struct http_response *missing = NULL;
+    CLEANUP(http_response_freep) struct http_response *other = NULL;
 
     for (size_t i = 0; i < n_assets; i++)
         if (strcmp(assets[i].path, http_request_path(request)) == 0) {
             answer_send(&board->assets[i], request);
             return;
         }
-    missing = board_error_page(request, 404, userdata);
-    http_respond(request, missing ? missing : board->unreadable);
+    other = asset_of_other_version(http_request_path(request));
+    if (!other)
+        other = board_error_page(request, 404, userdata);
+    http_respond(request, other ? other : board->unreadable);
 }
