@@ -3,9 +3,8 @@ dist_man_MANS += docs/man/agentctl.1 docs/man/agentd.8 docs/man/agentd.conf.5 \
 	docs/man/visitor-board.8
 dist_man_MANS += docs/man/agentd-stress.8
 EXTRA_DIST += docs/stress.md
+EXTRA_DIST += docs/images/visitor-board.png docs/visitor-board-api.md
 EXTRA_DIST += docs/foreign-apps.md docs/foreign-apps/flask/app.py docs/foreign-apps/flask/gunicorn.conf.py \
-EXTRA_DIST += docs/visitor-board-api.md docs/foreign-apps.md docs/foreign-apps/flask/app.py docs/foreign-apps/flask/gunicorn.conf.py \
-EXTRA_DIST += docs/images/visitor-board.png docs/visitor-board.md docs/foreign-apps.md docs/foreign-apps/flask/app.py docs/foreign-apps/flask/gunicorn.conf.py \
 	docs/foreign-apps/flask/60-flask.conf docs/foreign-apps/express/server.js docs/foreign-apps/express/package.json \
 	docs/foreign-apps/express/package-lock.json docs/foreign-apps/express/60-express.conf
 EXTRA_DIST += docs/load-and-watch.md
