@@ -125,7 +125,7 @@ static void render_time(struct buffer *buffer, const char *timestamp, uint64_t n
     }
     buffer_append_string(buffer, "<time datetime=\"");
     page_escape(buffer, timestamp);
-    buffer_printf(buffer, "\"><b>%s</b> %.10s %.8s UTC</time>",
+    buffer_printf(buffer, "\"><span>%s</span> %.10s %.8s UTC</time>",
                   page_ago(ago, timestamp, now_realtime_us), timestamp, timestamp + 11);
 }
 
@@ -188,10 +188,11 @@ static void render_bar(struct buffer *buffer, const char *name, uint64_t count, 
 
     buffer_printf(buffer, "<li class=\"i%u\"><span>", page_colour(name));
     page_escape(buffer, name);
-    buffer_printf(buffer,
-                  "</span> <b>%s</b><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
-                  "aria-hidden=\"true\"><rect width=\"%u\" height=\"1\"/></svg></li>\n",
-                  page_number(number, count), page_percent(count, most));
+    buffer_printf(
+        buffer,
+        "</span> <strong>%s</strong><svg viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" "
+        "aria-hidden=\"true\"><rect width=\"%u\" height=\"1\"/></svg></li>\n",
+        page_number(number, count), page_percent(count, most));
 }
 
 static void render_rest(struct buffer *buffer, const struct store_stats *stats)
@@ -202,7 +203,7 @@ static void render_rest(struct buffer *buffer, const struct store_stats *stats)
     for (size_t i = BARS_MAX; i < stats->n_instances; i++)
         rest += stats->instances[i].count;
     if (rest > 0)
-        buffer_printf(buffer, "<li><span>Others</span> <b>%s</b></li>\n",
+        buffer_printf(buffer, "<li><span>Others</span> <strong>%s</strong></li>\n",
                       page_number(number, rest));
 }
 
