@@ -7,7 +7,6 @@ visitor_board_LDADD = apps/visitor-board/libboard.a common/libaws.a common/libne
 noinst_LIBRARIES += apps/visitor-board/libboard.a
 apps_visitor_board_libboard_a_SOURCES = \
 	apps/visitor-board/assets.h \
-	apps/visitor-board/board.c apps/visitor-board/board.h \
 	apps/visitor-board/board-answers.c \
 	apps/visitor-board/board-api.c \
 	apps/visitor-board/board-form.c \

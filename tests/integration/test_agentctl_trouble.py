@@ -223,8 +223,8 @@ def complete(binary, control, line):
 
 
 @pytest.mark.parametrize("line, offers", [
-    ("agentctl ", ["status", "health", "metrics", "cost", "events", "logs", "config", "restart", "reload",
-                   "scale", "drain", "undrain", "upgrade", "version", "help"]),
+    ("agentctl ", ["status", "top", "health", "metrics", "cost", "events", "logs", "config", "restart", "reload",
+                   "scale", "drain", "undrain", "stress", "upgrade", "load", "watch", "version", "help"]),
     ("agentctl re", ["restart", "reload"]),
     ("agentctl --json re", ["restart", "reload"]),
     ("agentctl --socket /x re", ["restart", "reload"]),

@@ -100,7 +100,7 @@ class Front(HttpPeer):
 
     def misbehave(self, kind):
         """Every request meets this fault from now on; connections in a black hole come out of it, reset."""
-        assert kind in ("ok", "refused") or kind in FAULTS, kind
+        assert kind in ("ok", "refused") or kind in self.faults, kind
         with self.changed:
             self.script.standing = kind
             self.script.weights = {}
@@ -124,7 +124,7 @@ class Front(HttpPeer):
 
     def mix(self, weights, seed):
         """Each request meets a fault with its probability; the same seed draws the same."""
-        assert sum(weights.values()) <= 1 and set(weights) <= set(FAULTS)
+        assert sum(weights.values()) <= 1 and set(weights) <= set(self.faults)
         self.behave()
         with self.lock:
             self.script.random = random.Random(seed)
@@ -197,7 +197,7 @@ class Front(HttpPeer):
             self.counts[kind] += 1
             self.attempts.append((time.time(), kind))
             request.kind, request.content = kind, content
-        FAULTS.get(kind, fault_ok)(self, request)
+        self.faults.get(kind, fault_ok)(self, request)
 
     def commit(self, request):
         """Moto has it after this, and so has `stored`."""
@@ -395,6 +395,7 @@ def fault_refused_for_a_while(front, request):
 
 
 FAULTS = {name.removeprefix("fault_"): fault for name, fault in list(globals().items()) if name.startswith("fault_")}
+Front.faults = FAULTS  # a front of another service has its own
 # The client can't know whether these were stored.
 AMBIGUOUS = {"500", "500_after_commit", "half_after_commit", "half_body", "garbage", "slow", "drip", "black_hole"}
 AMBIGUOUS |= {"drop_after_commit", "reset", "refused_for_a_while"}

@@ -79,7 +79,7 @@ class DynamoFront(aws_front.Front):
             kind = self.script.next() if operation in self.faulty else "ok"
             self.counts[kind] += 1
         request.operation, request.kind, request.content = operation, kind, json.loads(request.body)
-        FAULTS.get(kind, aws_front.fault_ok)(self, request)
+        self.faults.get(kind, aws_front.fault_ok)(self, request)
 
     # --- The peer behind -------------------------------------------------------------------------
 
@@ -242,5 +242,4 @@ def fault_no_json(front, request):
 
 
 OWN = {name.removeprefix("fault_"): fault for name, fault in list(globals().items()) if name.startswith("fault_")}
-FAULTS = {**aws_front.FAULTS, **OWN}
-aws_front.FAULTS.update(OWN)  # the script asks there what it knows
+DynamoFront.faults = {**aws_front.FAULTS, **OWN}
