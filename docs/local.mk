@@ -19,4 +19,5 @@ docs_tools_print_references_LDADD = $(SCHEMA_LIBS)
 
 .PHONY: references
 references: docs/tools/print-references
-	$(SHELL) $(srcdir)/docs/tools/references.sh docs/tools/print-references $(srcdir)/docs $(srcdir)/docs
+	$(SHELL) $(srcdir)/docs/tools/references.sh docs/tools/print-references $(srcdir)/docs $(srcdir)/docs \
+	  $(srcdir)/systemd/agentd.catalog

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/base/macro.h"
 #include "common/base/text.h"
+#include "common/schema/events.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,11 +18,16 @@ static void clean(char *text, size_t size)
 
 static void write_log(const struct event *event)
 {
-    char name[64], app[64], slot[32], pid[32];
-    const char *fields[5] = {name};
+    const struct event_entry *entry = event_find(event->name);
+    char name[64], app[64], slot[32], pid[32], id[64];
+    const char *fields[6] = {name};
     size_t n = 1;
 
     snprintf(name, sizeof(name), "EVENT=%s", event->name);
+    if (entry) {
+        snprintf(id, sizeof(id), "MESSAGE_ID=%s", entry->id);
+        fields[n++] = id;
+    }
     if (event->app[0]) {
         snprintf(app, sizeof(app), "APP=%s", event->app);
         fields[n++] = app;

@@ -48,7 +48,7 @@ check_PROGRAMS += $(supervise_tests)
 TESTS += $(supervise_tests)
 supervise_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(JSON_C_CFLAGS)
 supervise_test_ldadd = \
-	agent/libsupervise.a agent/libcore.a common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+	agent/libsupervise.a agent/libcore.a common/libschema.a common/libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_events_CPPFLAGS = $(supervise_test_cppflags)
 tests_unit_test_events_LDADD = $(supervise_test_ldadd)
 tests_unit_test_last_words_CPPFLAGS = $(supervise_test_cppflags)

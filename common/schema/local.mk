@@ -12,6 +12,7 @@ common_libschema_a_SOURCES = \
 	common/schema/config-print.c \
 	common/schema/config-scan.c common/schema/config-scan.h \
 	common/schema/config-value.c common/schema/config-value.h \
+	common/schema/events.c common/schema/events.h \
 	common/schema/metrics.c common/schema/metrics.h \
 	common/schema/prices.c common/schema/prices.h \
 	common/schema/stress.c common/schema/stress.h \
@@ -26,6 +27,7 @@ schema_tests = \
 	tests/unit/test-config \
 	tests/unit/test-config-default \
 	tests/unit/test-config-image \
+	tests/unit/test-event-entries \
 	tests/unit/test-metrics \
 	tests/unit/test-prices \
 	tests/unit/test-stress-order \
@@ -41,6 +43,8 @@ tests_unit_test_config_default_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_config_default_LDADD = $(schema_test_ldadd)
 tests_unit_test_config_image_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_config_image_LDADD = $(schema_test_ldadd)
+tests_unit_test_event_entries_CPPFLAGS = $(schema_test_cppflags)
+tests_unit_test_event_entries_LDADD = $(schema_test_ldadd)
 tests_unit_test_metrics_CPPFLAGS = $(schema_test_cppflags)
 tests_unit_test_metrics_LDADD = $(schema_test_ldadd)
 tests_unit_test_prices_CPPFLAGS = $(schema_test_cppflags)

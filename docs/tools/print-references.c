@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prints the references that are made from the tables of common/schema/: `print-references config`
- * and `metrics` as Markdown, `man` as the list of keys in agentd.conf(5). Run by `make references`
- * and by the test that the committed files are up to date.
+ * and `metrics` as Markdown, `man` as the list of keys in agentd.conf(5), `catalog` as the
+ * journal's message catalog. Run by `make references` and by the test that the committed files are
+ * up to date.
  */
 #include "common/base/macro.h"
 #include "common/schema/config.h"
+#include "common/schema/events.h"
 #include "common/schema/metrics.h"
 
 #include <stdio.h>
@@ -175,6 +177,15 @@ static bool sections_are_complete(void)
     return s + 1 == ARRAY_SIZE(sections);
 }
 
+static void print_catalog(void)
+{
+    puts("# SPDX-License-Identifier: Apache-2.0\n"
+         "# What `journalctl -x` says to agentd's events. Made from common/schema/events.c.");
+    for (const struct event_entry *entry = event_entries; entry->name; entry++)
+        printf("\n-- %s\nSubject: %s\nDefined-By: agentd\nDocumentation: man:agentd(8)\n\n%s\n",
+               entry->id, entry->subject, entry->text);
+}
+
 int main(int argc, char *argv[])
 {
     const char *what = argc == 2 ? argv[1] : "";
@@ -188,8 +199,10 @@ int main(int argc, char *argv[])
         print_metrics();
     } else if (strcmp(what, "man") == 0) {
         print_man();
+    } else if (strcmp(what, "catalog") == 0) {
+        print_catalog();
     } else {
-        fputs("usage: print-references config|metrics|man\n", stderr);
+        fputs("usage: print-references config|metrics|man|catalog\n", stderr);
         return 2;
     }
     return fflush(stdout) == 0 ? 0 : 1;
