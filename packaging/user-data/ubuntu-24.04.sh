@@ -174,6 +174,7 @@ install_both() {
     die "installed are \"$(installed_says agentd)\" and \"$(installed_says agentd-visitor-board)\", not $AGENTD_VERSION"
   fi
   { mkdir -p "$KEPT" && echo "$wanted" >"$KEPT/installed"; } || die "can't write $KEPT/installed"
+  fresh=yes
 }
 
 # --- Configuring and starting -------------------------------------------------------------------
@@ -234,12 +235,25 @@ wait_for_health() {
   die "$HEALTH says $code after $HEALTH_LIMIT_S s: $(why)"
 }
 
+# What runs since before has gone on as the new agentd in place; its workers are still the old ones.
+take_new_programs() {
+  step "agentctl reload --wait"
+  agentctl reload --wait || die "the workers can't be replaced by new ones, the old ones serve on; see the lines above"
+}
+
 main() {
+  local fresh=no
   step "begins"
   check_variables
   install_both
   find_region
-  if configure; then start restart; else start start; fi
+  if configure; then
+    start restart
+  elif [ "$fresh" = yes ] && systemctl -q is-active agentd.service; then
+    take_new_programs
+  else
+    start start
+  fi
   wait_for_health
 }
 
