@@ -92,7 +92,7 @@ fetch_https() { # address, file
   local url=$1 file=$2
   shift 2
   curl -sS --fail --location --max-redirs 5 --proto '=https' --proto-redir '=https' --tlsv1.2 \
-    --retry 5 --retry-all-errors --connect-timeout 10 --max-time 300 --max-filesize "$PACKAGE_MAX_BYTES" \
+    --retry 5 --retry-connrefused --connect-timeout 10 --max-time 300 --max-filesize "$PACKAGE_MAX_BYTES" \
     -o "$file" "$@" -- "$url"
 }
 
@@ -222,7 +222,7 @@ start() { # restart or start
 }
 
 # The unit's last word.
-why() { journalctl -q --no-pager -o cat -u agentd.service -t agentd -n 1 2>/dev/null || true; }
+why() { journalctl -q --no-pager -o cat -u agentd.service -t agentd -t agentd-core -n 1 2>/dev/null || true; }
 
 wait_for_health() {
   local deadline=$((SECONDS + HEALTH_LIMIT_S)) code=''
