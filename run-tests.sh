@@ -273,6 +273,7 @@ part_system() {
   requirements_install "$logs/packages.log" build system || return
   build_plain || return
   boot container
+  boot packages
   boot vm
 }
 

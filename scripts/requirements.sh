@@ -56,6 +56,11 @@ system  cmd:systemd-nspawn        systemd-container      systemd-container      
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine
 system  cmd:qemu-img              qemu-utils             -                       a disk with a write cache
 system  cmd:mke2fs                e2fsprogs              e2fsprogs               its disk
+system  cmd:rpmbuild              rpm                    rpm-build               builds the RPMs
+system  cmd:find-debuginfo        debugedit              debugedit               takes their debugging symbols apart
+system  cmd:eu-strip              elfutils               elfutils                the same
+system  cmd:dpkg-shlibdeps        dpkg-dev               -                       finds what the debs depend on
+system  cmd:rpmlint               rpmlint                rpmlint                 checks the RPMs
 '
 
 # Python of the distribution: a version manager's own has none of its packages.

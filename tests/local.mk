@@ -56,3 +56,6 @@ EXTRA_DIST += tests/integration/requirements-schemathesis.txt tests/integration/
 # The board as visitors see it.
 EXTRA_DIST += scripts/browser-peers.sh tests/browser/conftest.py tests/browser/looks.py tests/browser/pytest.ini \
 	tests/browser/requirements.txt tests/browser/test_page.py
+# The packages, as an instance installs them.
+EXTRA_DIST += tests/checks/check-user-data tests/system/packages.sh tests/system/dnf-stand-in \
+	tests/system/guest/package_server.py tests/system/guest/packages_tests.py
