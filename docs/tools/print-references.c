@@ -2,16 +2,22 @@
 /*
  * Prints the references that are made from the tables of common/schema/: `print-references config`
  * and `metrics` as Markdown, `man` as the list of keys in agentd.conf(5), `catalog` as the
- * journal's message catalog. Run by `make references` and by the test that the committed files are
- * up to date.
+ * journal's message catalog, `json` the metrics for the dashboards and alarms of
+ * packaging/cloudformation/. Run by `make references`, `make templates` and by the tests that the
+ * committed files are up to date.
  */
+#include "common/base/buffer.h"
+#include "common/base/json.h"
 #include "common/base/macro.h"
 #include "common/schema/config.h"
 #include "common/schema/events.h"
 #include "common/schema/metrics.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#define JSON_LIMIT_BYTES (64u * 1024)
 
 struct section {
     const char *name;
@@ -104,6 +110,35 @@ static void print_metrics(void)
             puts(" |");
         }
     }
+}
+
+/* --- the metrics for other programs --- */
+
+static int print_json(void)
+{
+    static const char *const scopes[] = {
+        [METRIC_HOST] = "host", [METRIC_APP] = "app", [METRIC_AGENT] = "agent"};
+    struct buffer out;
+    int r;
+
+    buffer_init(&out, JSON_LIMIT_BYTES);
+    for (int i = 0; i < METRIC_COUNT_; i++) {
+        const struct metric_info *info = metric_info(i);
+        buffer_append_string(&out, i == 0 ? "[\n{\"name\":" : ",\n{\"name\":");
+        json_append_string(&out, info->name);
+        buffer_printf(&out, ",\"scope\":\"%s\",\"kind\":\"%s\",\"unit\":", scopes[info->scope],
+                      kind_text(info->kind));
+        json_append_string(&out, info->unit);
+        buffer_append_string(&out, ",\"help\":");
+        json_append_string(&out, info->help);
+        buffer_append_string(&out, "}");
+    }
+    buffer_append_string(&out, "\n]\n");
+    r = out.failed ? -ENOMEM : 0;
+    if (r == 0)
+        fputs(out.data, stdout);
+    buffer_done(&out);
+    return r;
 }
 
 /* --- the manual page --- */
@@ -201,8 +236,11 @@ int main(int argc, char *argv[])
         print_man();
     } else if (strcmp(what, "catalog") == 0) {
         print_catalog();
+    } else if (strcmp(what, "json") == 0) {
+        if (print_json() < 0)
+            return 1;
     } else {
-        fputs("usage: print-references config|metrics|man|catalog\n", stderr);
+        fputs("usage: print-references config|metrics|man|catalog|json\n", stderr);
         return 2;
     }
     return fflush(stdout) == 0 ? 0 : 1;
