@@ -8,6 +8,7 @@ PEERS_LIST=$source_dir/tests/integration/requirements.txt
 PEERS_STEPS='^ *(Collecting|Downloading) '
 
 SCHEMATHESIS_LIST=$source_dir/tests/integration/requirements-schemathesis.txt
+TEMPLATES_LIST=$source_dir/tests/cloudformation/requirements.txt
 
 # Makes the environment NAME of LIST where it is not there yet, with |make_function| and its
 # directory, and sets PYTHON_ENVIRONMENT to that. Log: $1.
@@ -45,6 +46,16 @@ schemathesis_peer() {
   SCHEMATHESIS=$PYTHON_ENVIRONMENT/bin/schemathesis
 }
 
+# Sets TEMPLATES_PYTHON to the interpreter of the templates' tests; to nothing where Python is too old
+# for their linters. Log: $1.
+template_peers() {
+  TEMPLATES_PYTHON=
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || return 0
+  python_environment "$1" templates "$TEMPLATES_LIST" templates_make || return
+  # shellcheck disable=SC2034 # who sources this reads it
+  TEMPLATES_PYTHON=$PYTHON_ENVIRONMENT/bin/python
+}
+
 # What broke off is made anew: pip does not mend half an installation.
 peers_make() {
   rm -rf "$1"
@@ -59,6 +70,14 @@ schemathesis_make() {
   "$PYTHON" -m venv "$1" || return
   environment_fill "$1" "$SCHEMATHESIS_LIST" || return
   "$1/bin/schemathesis" --version || return
+  touch "$1/complete"
+}
+
+templates_make() {
+  rm -rf "$1"
+  "$PYTHON" -m venv --system-site-packages "$1" || return
+  environment_fill "$1" "$TEMPLATES_LIST" || return
+  "$1/bin/python" -c 'import cfnlint, yamllint, pytest' || return
   touch "$1/complete"
 }
 
