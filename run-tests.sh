@@ -3,7 +3,7 @@
 #
 # Builds agentd with address and undefined-behaviour sanitizers and runs its tests.
 #
-#   ./run-tests.sh [unit|fuzz|checks|integration|browser|system|all]...     (all, if nothing is named)
+#   ./run-tests.sh [unit|fuzz|checks|templates|integration|browser|system|all]...     (all, if nothing is named)
 #
 #   FUZZ_SECONDS=5     how long each fuzz target runs
 #   AGENTD_SOAK=1      integration storms with their full counts (make soak)
@@ -21,11 +21,12 @@ FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 SANITIZERS=(--enable-werror --enable-asan --enable-ubsan)
 UNIT_LIMIT_S=600
 CHECK_LIMIT_S=600 # of one
+TEMPLATES_LIMIT_S=900
 INTEGRATION_LIMIT_S=2400 # three times what it takes on two CPUs, for others use them too
 [ "${AGENTD_SOAK:-}" != 1 ] || INTEGRATION_LIMIT_S=$((14400 + 3 * ${AGENTD_SOAK_SECONDS:-3600}))
 BROWSER_LIMIT_S=900
 SYSTEM_LIMIT_S=1200
-PARTS=(unit fuzz checks integration browser system)
+PARTS=(unit fuzz checks templates integration browser system)
 passed=0 failed=0 skipped=0 summary=()
 
 usage() {
@@ -162,6 +163,28 @@ part_checks() {
   done
 }
 
+# --- templates ----------------------------------------------------------------------------------
+
+part_templates() {
+  local status=0 tests=$source_dir/tests/cloudformation
+  requirements_install "$logs/packages.log" templates || return
+  template_peers "$logs/template-peers.log" || return
+  [ -n "$TEMPLATES_PYTHON" ] || {
+    cannot_run "templates" "their linters need Python 3.11"
+    return
+  }
+  node_peer "$tests/cdk" "$logs/cdk.log" || {
+    cannot_run "templates read by aws-cdk-lib" "npm could not install it, see $logs/cdk.log"
+    node_modules=''
+  }
+  AGENTD_SOURCE=$source_dir AGENTD_CDK_MODULES=$node_modules PYTHONDONTWRITEBYTECODE=1 \
+    STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "tests of the templates" "$logs/templates.log" \
+    timeout -k 10 "$TEMPLATES_LIMIT_S" "$TEMPLATES_PYTHON" -m pytest -v --color=no --tb=short \
+    --junitxml="$logs/templates.xml" "$tests" || status=$?
+  note_pytest "$logs/templates.xml" || return
+  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ]
+}
+
 # --- integration --------------------------------------------------------------------------------
 
 build_plain() {
@@ -286,7 +309,7 @@ chosen=()
 for argument in "$@"; do
   case $argument in
     all) chosen+=("${PARTS[@]}") ;;
-    unit | fuzz | checks | integration | browser | system) chosen+=("$argument") ;;
+    unit | fuzz | checks | templates | integration | browser | system) chosen+=("$argument") ;;
     --help | -h)
       usage
       exit 0

@@ -51,6 +51,11 @@ browser file:/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf fonts-noto-color-
 browser file:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core - letters in its pictures
 browser py:pytest                 python3-pytest         python3-pytest          browser tests
 browser py:ensurepip              python3-venv           python3-libs            what drives it, in an environment of its own
+templates py:pytest               python3-pytest         python3-pytest          tests of the CloudFormation templates
+templates py:ensurepip            python3-venv           python3-libs            their checkers, in an environment of their own
+templates cmd:node                nodejs                 nodejs                  runs aws-cdk-lib
+templates cmd:npm                 npm                    nodejs-npm              installs it
+templates cmd:shellcheck          shellcheck             -                       checks the user data
 system  cmd:debootstrap           debootstrap            -                       makes the tree that is booted
 system  cmd:systemd-nspawn        systemd-container      systemd-container       boots it as a container
 system  cmd:qemu-system-x86_64    qemu-system-x86        -                       boots it as a machine

@@ -59,3 +59,8 @@ EXTRA_DIST += scripts/browser-peers.sh tests/browser/conftest.py tests/browser/l
 # The packages, as an instance installs them.
 EXTRA_DIST += tests/checks/check-user-data tests/system/packages.sh tests/system/dnf-stand-in \
 	tests/system/guest/package_server.py tests/system/guest/packages_tests.py
+EXTRA_DIST += tests/cloudformation/cdk/package-lock.json tests/cloudformation/cdk/package.json \
+	tests/cloudformation/cdk/synth.js tests/cloudformation/pytest.ini tests/cloudformation/requirements.txt \
+	tests/cloudformation/support.py tests/cloudformation/test_iam.py tests/cloudformation/test_lint.py \
+	tests/cloudformation/test_metrics.py tests/cloudformation/test_synth.py tests/cloudformation/test_user_data.py \
+	tests/cloudformation/yamllint.yaml
