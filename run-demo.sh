@@ -125,7 +125,10 @@ agentd holds two visitor-board workers. Try, in another terminal:
   the page               http://127.0.0.1:$PORT
   health                 curl http://127.0.0.1:$HEALTH_PORT/health
   how it is              $ctl status
+  the same live          $ctl top
   what has happened      $ctl events
+  make it sweat          $ctl stress on --load 80 --for 2m
+                         the host at 80 %; the page stays as fast; ends by itself, or: stress off
   kill a worker          kill -9 \$(pgrep -n -s $agentd_pid -x visitor-board)
                          only the requests inside it are lost; see status and events
   kill the core          kill -9 \$(pgrep -s $agentd_pid -x agentd-core)
