@@ -59,7 +59,7 @@ tests_tools_store_shell_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS) $(JSON_C_CFL
 tests_tools_store_shell_LDADD = apps/visitor-board/libboard.a $(AWS_LIBS) $(SQLITE_LIBS)
 
 EXTRA_DIST += tests/integration/dynalite/package.json tests/integration/dynalite/package-lock.json \
-	tests/integration/test_store.py tests/integration/support/dynamodb_front.py \
+	tests/integration/test_store.py tests/integration/support/dynalite_peer.py tests/integration/support/dynamodb_front.py \
 	tests/data/fuzz/dynamodb/days \
 	tests/data/fuzz/dynamodb/messages \
 	tests/data/fuzz/dynamodb/position \

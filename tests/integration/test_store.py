@@ -21,6 +21,7 @@ from botocore.config import Config
 from support.aws_front import REGION
 from support.certificates import Certificate
 from support.daemon import free_port, wait_until
+from support.dynalite_peer import Dynalite
 from support.dynamodb_front import DynamoFront
 from support.fake_imds import FakeImds
 from support.moto_peer import Moto
@@ -32,28 +33,6 @@ CREATE_ACTIONS = {"CreateTable", "DescribeTable", "UpdateContinuousBackups", "De
 PSS_LIMIT_KIB = 15 * 1024
 CONNECTIONS = 1000
 SOAK = os.environ.get("AGENTD_SOAK") == "1"
-
-
-class Dynalite:
-    """Attributes: port, process."""
-
-    def __init__(self, log_path):
-        modules = os.environ.get("AGENTD_DYNALITE_MODULES")
-        if not modules:
-            pytest.skip("no dynalite here: npm could not install it")
-        self.port = free_port()
-        with open(log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                ["node", f"{modules}/dynalite/cli.js", "--host", "127.0.0.1", "--port", str(self.port), "--createTableMs", "0"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_until(lambda: b"listening" in Path(log_path).read_bytes(), 60, "dynalite listens", 0.1)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
 
 
 @pytest.fixture(scope="module")
