@@ -91,13 +91,15 @@ class Agentd:
 
     |config| is merged over the defaults of default_config(), key by key; a key with None is left
     out. A str is taken as the whole file. |extra_files| are written to conf.d as {name: text}.
+    |address| is the one of both ports, and |ports| are those of board and health, where nodes have the same.
     """
 
-    def __init__(self, build, directory, config=None, *, environment=None, arguments=(), extra_files=None):
+    def __init__(self, build, directory, config=None, *, environment=None, arguments=(), extra_files=None,
+                 address="127.0.0.1", ports=None):
         self.build = Path(build)
         self.dir = Path(directory)
-        self.port = free_port()
-        self.health_port = free_port()
+        self.address = address
+        self.port, self.health_port = ports or (free_port(), free_port())
         self.environment = dict(environment or {})
         self.arguments = list(arguments)
         self.process = None
@@ -116,12 +118,12 @@ class Agentd:
     def default_config(self):
         return {
             "agent": {"runtime_dir": str(self.dir / "run"), "state_dir": str(self.dir / "state")},
-            "health": {"listen": f"127.0.0.1:{self.health_port}", "lame_duck": 0},
+            "health": {"listen": f"{self.address}:{self.health_port}", "lame_duck": 0},
             "publish": {"sink": "file", "file": str(self.metrics_path)},
             "apps": {
                 "visitor-board": {
                     "command": [str(self.build / "visitor-board")],
-                    "listen": [f"127.0.0.1:{self.port}"],
+                    "listen": [f"{self.address}:{self.port}"],
                     "workers": 2,
                     "drain_timeout": 10,
                     "idle_timeout": 2,
@@ -230,7 +232,7 @@ class Agentd:
 
     def request(self, method="GET", path="/", port=None, body=None, headers=None, timeout_s=5):
         """One request on a new connection to the board, or to |port|."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=timeout_s)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             return Answer(connection.getresponse())
