@@ -45,6 +45,7 @@ python  cmd:go                    golang-go              golang                 
 python  cmd:node                  nodejs                  nodejs                  runs an Express app under agentd
 python  cmd:npm                   npm                     nodejs-npm              installs it
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
+python  file:/usr/sbin/haproxy    haproxy                haproxy                 a load balancer before two nodes
 python  cmd:tmux                  tmux                   tmux                    a terminal to look at
 browser cmd:chromium              chromium               -                       shows the visitor board as visitors see it
 browser file:/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf fonts-noto-color-emoji - emoji in its pictures

@@ -64,3 +64,5 @@ EXTRA_DIST += tests/cloudformation/cdk/package-lock.json tests/cloudformation/cd
 	tests/cloudformation/support.py tests/cloudformation/test_iam.py tests/cloudformation/test_lint.py \
 	tests/cloudformation/test_metrics.py tests/cloudformation/test_synth.py tests/cloudformation/test_user_data.py \
 	tests/cloudformation/yamllint.yaml
+# Two nodes behind a load balancer.
+EXTRA_DIST += tests/integration/support/haproxy.py tests/integration/test_fleet_nodes.py
