@@ -61,7 +61,7 @@ static int refuse(const char **ret_error, const char *error)
 
 int url_read(const char *text, const char *default_path, struct url *ret, const char **ret_error)
 {
-    const char *scheme = "http://", *host = text, *fault;
+    const char *scheme = "http://", *host = text, *fault, *rest;
     size_t length;
     int written;
 
@@ -81,8 +81,9 @@ int url_read(const char *text, const char *default_path, struct url *ret, const 
     fault = host_fault(host, length);
     if (fault)
         return refuse(ret_error, fault);
+    rest = strcmp(host + length, "/") == 0 ? "" : host + length; /* browsers add that one */
     written = snprintf(ret->text, sizeof(ret->text), "%s%.*s%s%s", scheme, (int) length, host,
-                       host[length] == '/' ? "" : default_path, host + length);
+                       *rest == '/' ? "" : default_path, rest);
     if (written < 0 || (size_t) written >= sizeof(ret->text))
         return refuse(ret_error, "up to 2000 bytes are allowed");
     return 0;

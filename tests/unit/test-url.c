@@ -10,7 +10,8 @@ static void test_good(void **state)
 {
     static const char *const cases[][2] = {
         {"http://example.com", "http://example.com/health"},
-        {"http://example.com/", "http://example.com/"},
+        {"http://example.com/", "http://example.com/health"},
+        {"http://example.com/?", "http://example.com/?"},
         {"HTTPS://example.com:8443/a/b?c=d", "https://example.com:8443/a/b?c=d"},
         {"example.com", "http://example.com/health"},
         {"localhost:3000/x", "http://localhost:3000/x"},
