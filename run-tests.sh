@@ -234,6 +234,8 @@ part_integration() {
     PEERS_NODE_MODULES='' PEERS_DYNALITE_MODULES=''
   }
   build_sanitized || return
+  # The stores' contract, which is held against DynamoDB's peers here.
+  quietly "the stores' contract" "$logs/build-store.log" make -C "$build" -j"$(nproc)" tests/unit/test-store || return
   build_plain || return
   AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
     AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK AGENTD_NODE_MODULES=$PEERS_NODE_MODULES AGENTD_DYNALITE_MODULES=$PEERS_DYNALITE_MODULES \

@@ -261,8 +261,14 @@ def test_grandchildren_in_sessions_of_their_own(agentd, build, death):
         return {p.pid for p in daemon.family()
                 if p.name == "bad-worker" and not p.zombie and environment_slot(p.pid) == slot}
 
-    own = wait_until(lambda: len(living(first["slot"])) == 4 and living(first["slot"]), what="three descendants")
-    others = wait_until(lambda: len(living(3 - first["slot"])) == 4 and living(3 - first["slot"]), what="and three")
+    def settled(slot):
+        """Not those that are there for the moment between two forks only."""
+        seen = living(slot)
+        time.sleep(0.3)
+        return len(seen) == 4 and living(slot) == seen and seen
+
+    own = wait_until(lambda: settled(first["slot"]), what="three descendants")
+    others = wait_until(lambda: settled(3 - first["slot"]), what="and three")
     os.kill(first["pid"], death)
     wait_until(lambda: not own & {p.pid for p in daemon.family() if not p.zombie}, 20, "they are gone")
     wait_until(lambda: not [p for p in daemon.zombies() if p.ppid == daemon.pid], 20, "and reaped")
