@@ -48,8 +48,8 @@ const char *exit_code_help(unsigned code)
         [EXIT_CODE_FAILED] = "It was tried and failed",
         [EXIT_CODE_USAGE] = "The command line, or a configuration file to check, is wrong",
         [EXIT_CODE_NOT_HEALTHY] = "The node is not healthy",
-        [EXIT_CODE_UNREACHABLE] = "The daemon is not reachable, or can't answer now; for load and "
-                                  "watch: nothing answered",
+        [EXIT_CODE_UNREACHABLE] = ("The daemon is not reachable, or can't answer now; for load and "
+                                   "watch: nothing answered"),
         [EXIT_CODE_NOT_PERMITTED] = "Not permitted",
         [EXIT_CODE_TIMED_OUT] = "Accepted, but not done within the timeout",
         [EXIT_CODE_REFUSED] = "Refused in the state that the daemon is in",
