@@ -15,7 +15,7 @@ TESTS += tests/unit/test-manual.sh tests/unit/test-references.sh
 # The program that prints them from the tables; the pages are committed, a test compares.
 noinst_PROGRAMS += docs/tools/print-references
 docs_tools_print_references_SOURCES = docs/tools/print-references.c
-docs_tools_print_references_LDADD = $(SCHEMA_LIBS)
+docs_tools_print_references_LDADD = $(SCHEMA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS)
 
 .PHONY: references
 references: docs/tools/print-references
