@@ -144,6 +144,8 @@ static int core_start(struct core *core)
         goto failed;
     }
     (void) sd_event_source_set_description(core->io, "core's link");
+    /* What it said before it died is read before: an upgrade is a core's last word. */
+    (void) sd_event_source_set_priority(core->child, SD_EVENT_PRIORITY_NORMAL + 1);
     core_set_state(core, CORE_STARTING);
     core_arm(core, CORE_READY_TIMEOUT_US);
     hold_message_init(&hello, HOLD_HELLO);

@@ -6,10 +6,12 @@ import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
 from support import holder as h
+from support.daemon import wait_until
 from support.holder_fixtures import holder, program  # noqa: F401
 
 def test_a_new_core_is_told_all(holder):
@@ -52,6 +54,30 @@ def test_deaths_between_cores_are_told(holder):
     if slot.state == h.RUNNING:  # its end came after the new core's start
         slot = new.expect_dead(worker)
     assert (slot.state, slot.serial, slot.exit_status) == (h.DEAD, worker.serial, signal.SIGKILL)
+
+
+def kill_and_wait(pid):
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: "State:\tZ" in Path(f"/proc/{pid}/status").read_text(), what=f"{pid} is dead")
+
+
+@pytest.mark.parametrize("others", range(4))
+def test_the_last_word_counts(holder, others):
+    """The holder finds workers' deaths, the request and its sender's death at once, as on a busy machine."""
+    holder.configure({"web": holder.app()})
+    core = holder.start()
+    workers = [core.start("web", n + 1) for n in range(others)]
+    holder.process.send_signal(signal.SIGSTOP)
+    for worker in workers:
+        kill_and_wait(worker.pid)
+    core.send(h.UPGRADE, serial=7)
+    kill_and_wait(core.pid)
+    holder.process.send_signal(signal.SIGCONT)
+    core.close()
+    new = holder.next_core().sync()
+    assert "upgrade: goes on as" in holder.log()
+    assert new.upgraded.serial == 7 and new.upgraded.error == 0
+    new.send(h.READY)
 
 
 def test_cores_that_worked_restart_at_once(holder):

@@ -20,8 +20,8 @@ from .daemon import free_port, wait_until
 
 LAYOUT = struct.Struct("=IHH32sIIQiiiiiIQQ128s")  # struct hold_message of agent/hold/messages.h
 MAGIC, VERSION = 0x484D4741, 2
-READY, PING, START, SIGNAL, KILL, RELEASE, STATUS, RECONFIGURE, STOPPED = range(1, 10)
-HELLO, SLOT, SYNCED, CONFIG, REFUSED, STOPPING = range(64, 70)
+READY, PING, START, SIGNAL, KILL, RELEASE, STATUS, RECONFIGURE, STOPPED, SAVE, UPGRADE = range(1, 12)
+HELLO, SLOT, SYNCED, CONFIG, REFUSED, STOPPING, SAVED, UPGRADED = range(64, 72)
 EMPTY, RUNNING, DEAD = range(3)
 CLD_EXITED, CLD_KILLED = 1, 2
 SILENCE_S = 3  # the shortest that the configuration allows
@@ -70,7 +70,7 @@ class Core:
         self.fds = dict(zip(about["environment"]["LISTEN_FDNAMES"].split(":"), fds))
         self.link = socket.socket(fileno=self.fds["link"])
         self.link.settimeout(10)
-        self.hello, self.slots, self.stopping = None, [], False
+        self.hello, self.slots, self.stopping, self.upgraded = None, [], False, None
 
     def receive(self):
         """The next message, None at the end of the link."""
@@ -102,6 +102,9 @@ class Core:
                 return self
             if message.type == STOPPING:
                 self.stopping = True
+                continue
+            if message.type == UPGRADED:
+                self.upgraded = message
                 continue
             assert message.type == SLOT
             self.slots.append(message)
