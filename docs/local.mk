@@ -21,3 +21,7 @@ docs_tools_print_references_LDADD = $(SCHEMA_LIBS) $(JSON_C_LIBS) $(SYSTEMD_LIBS
 references: docs/tools/print-references
 	$(SHELL) $(srcdir)/docs/tools/references.sh docs/tools/print-references $(srcdir)/docs $(srcdir)/docs \
 	  $(srcdir)/systemd/agentd.catalog
+
+# The system that the demo is, and how to give it.
+EXTRA_DIST += docs/SYSTEM-DESIGN.md \
+	docs/images/fleet.svg docs/images/one-node.svg docs/images/processes.svg docs/images/way-of-a-metric.svg
