@@ -23,5 +23,5 @@ references: docs/tools/print-references
 	  $(srcdir)/systemd/agentd.catalog
 
 # The system that the demo is, and how to give it.
-EXTRA_DIST += docs/SYSTEM-DESIGN.md docs/qa-preparation.md docs/teardown.md \
+EXTRA_DIST += docs/PLAN.md docs/SYSTEM-DESIGN.md docs/qa-preparation.md docs/teardown.md docs/runbooks/session-1.md docs/runbooks/session-2.md \
 	docs/images/fleet.svg docs/images/one-node.svg docs/images/processes.svg docs/images/way-of-a-metric.svg
