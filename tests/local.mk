@@ -37,6 +37,7 @@ noinst_PROGRAMS += tests/tools/delay-worker
 tests_tools_delay_worker_SOURCES = tests/tools/delay-worker.c
 tests_tools_delay_worker_CPPFLAGS = $(AM_CPPFLAGS) $(SYSTEMD_CFLAGS)
 tests_tools_delay_worker_LDADD = $(NET_LIBS)
+EXTRA_DIST += tests/integration/test_docs.py
 EXTRA_DIST += tests/integration/test_bench_tidy.py tests/integration/test_board.py tests/integration/test_changes.py tests/integration/test_foreign_apps.py tests/integration/test_reload.py tests/integration/test_numbers.py \
 	tests/integration/test_probes.py tests/integration/test_prometheus.py tests/integration/test_sigv4.py tests/integration/test_statsd.py \
 	tests/integration/test_soak.py tests/integration/test_storms.py tests/integration/test_stress.py tests/integration/test_terminal.py
