@@ -19,9 +19,8 @@ import pytest
 from support.daemon import wait_until
 
 SOURCE = Path(os.environ.get("AGENTD_SOURCE", Path(__file__).resolve().parents[2]))
-RUN = ["README.md", "docs/PLAN.md", "docs/SYSTEM-DESIGN.md", "docs/qa-preparation.md", "docs/stress.md", "docs/teardown.md",
-       "docs/runbooks/session-1.md", "docs/runbooks/session-2.md", "docs/runbooks/updates.md",
-       "packaging/cloudformation/README.md"]
+PAGES = sorted(path.relative_to(SOURCE).as_posix() for pattern in ("README.md", "docs/**/*.md", "packaging/**/*.md")
+               for path in SOURCE.glob(pattern) if "node_modules" not in path.parts)
 RUNS = ("agentctl", "curl", "kill")  # the first words of what is run here
 # The beginnings of what isn't, and what stands for it.
 ELSEWHERE = {
@@ -43,12 +42,18 @@ ENDLESS = re.compile(r"agentctl (watch (?!.*--for)|(logs|events) .*(-f|--follow)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 SHOWN = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 READS = re.compile(r"agentctl (status|metrics|cost|events|stress status|health)\b")
+NODE = "i-0123456789abcdef0"  # what the pages call theirs
+OTHER_NODE = re.compile(rf"(?!{NODE})(i-|node-)[0-9a-f]+$")  # here is one only
 LIMIT_S = 60
 QUIET_S = 2
 
 
 def page(name):
     return (SOURCE / name).read_text()
+
+
+def with_commands():
+    return [name for name in PAGES if re.search(r"^```(sh|console)$", page(name), re.M)]
 
 
 def without_comment(line):
@@ -112,7 +117,7 @@ def adapted(daemon, command):
     command = plain(command)
     for wanted, smaller in SMALLER:
         command = re.sub(wanted, smaller, command)
-    command = re.sub(r"http://(ALB|ADDRESS)", f"http://127.0.0.1:{daemon.port}", command)
+    command = re.sub(r"http://(ALB|ADDRESS|[\w.-]+\.amazonaws\.com|127\.0\.0\.1:(?!8081)\d+)", f"http://127.0.0.1:{daemon.port}", command)
     command = command.replace("127.0.0.1:8081", f"127.0.0.1:{daemon.health_port}")
     command = command.replace("config check", f"config check --config {daemon.config_path}")
     if re.search(r"\bPID\b", command):
@@ -149,7 +154,7 @@ def first_words(text):
 def check(daemon, command, code, shown):
     """Runs it. A reading is repeated until it shows what the page says: a window takes 10 s, an event a moment."""
     real = adapted(daemon, command)
-    wanted = {word for word in first_words("\n".join(shown)) if not word.startswith("i-0fed")}  # a second node
+    wanted = {word for word in first_words("\n".join(shown)) if not OTHER_NODE.match(word)}
     seen = []
 
     def good():
@@ -169,7 +174,7 @@ def check(daemon, command, code, shown):
                          f"\n{daemon.log_tail()}")
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", with_commands())
 def test_commands(agentd, name):
     blocks = list(commands_of(page(name)))
     unknown = [c for block in blocks for c, _, _ in block if not is_run(c) and not is_elsewhere(c)]
@@ -177,7 +182,7 @@ def test_commands(agentd, name):
     blocks = [[entry for entry in block if is_run(entry[0])] for block in blocks]
     if not any(blocks):
         return
-    daemon = agentd({"agent": {"instance_id": "i-0123456789abcdef0"}})
+    daemon = agentd({"agent": {"instance_id": NODE}})
     daemon.request("GET", "/")
     for block in filter(None, blocks):
         for entry in block:
@@ -223,16 +228,24 @@ def wrong_with(known, line):
 def test_verbs_and_options(build):
     known = verbs(build)
     assert {"status", "stress on", "config check", "load"} <= known.keys() and "--rate" in known["load"], known
-    pages = [SOURCE / "README.md", *SOURCE.glob("docs/**/*.md"), *SOURCE.glob("packaging/**/*.md")]
-    found = [(path, line) for path in pages if "node_modules" not in path.parts for line in mentions(path.read_text())]
+    found = [(name, line) for name in PAGES for line in mentions(page(name))]
     assert len(found) > 100
-    wrong = [f"{path.relative_to(SOURCE)}: {problem}" for path, line in found if (problem := wrong_with(known, line))]
+    wrong = [f"{name}: {problem}" for name, line in found if (problem := wrong_with(known, line))]
     assert not wrong, "\n".join(wrong)
     assert wrong_with(known, "stress status --loud") and wrong_with(known, "dance")
 
 
+def test_no_command_hides():
+    """Commands stand in blocks of "sh", or of "console" with their output: only those are looked at."""
+    assert "README.md" in with_commands() and "docs/runbooks/session-2.md" in with_commands()
+    for name in PAGES:
+        for language, body in BLOCK.findall(page(name)):
+            hidden = re.search(r"^(\$ .*|(sudo )?(agentctl|aws) [a-z].*)", body, re.M)
+            assert language in ("sh", "console") or not hidden, f"{name}: a block of \"{language}\" has {hidden[0]}"
+
+
 def test_links_lead_somewhere():
-    for name in RUN:
+    for name in PAGES:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page(name)):
             if "://" not in target:
                 assert ((SOURCE / name).parent / target).exists(), f"{name}: {target}"
