@@ -29,7 +29,8 @@ build   pc:ncursesw               libncurses-dev         ncurses-devel          
 unit    pc:cmocka                 libcmocka-dev          libcmocka-devel         unit tests
 unit    lib:libasan.so            libgcc-12-dev          libasan                 AddressSanitizer
 unit    lib:libubsan.so           libgcc-12-dev          libubsan                UndefinedBehaviorSanitizer
-unit    cmd:openssl            openssl                openssl                 makes certificates for tests
+unit    cmd:openssl               openssl                openssl                 makes certificates for tests
+unit    cmd:python3               python3                python3                 makes the CloudFormation templates
 unit    cmd:mandoc                mandoc                 -                       checks the manual pages
 fuzz    cmd:clang                 clang                  clang                   compiles the fuzz targets
 fuzz    clang:fuzzer              libclang-rt-dev        compiler-rt             libFuzzer
