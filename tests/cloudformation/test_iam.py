@@ -16,7 +16,8 @@ TRANSACTION = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem",
 OPERATION = re.compile(
     r'"((?:Get|Put|Update|Delete)Item|Query|Scan|Batch\w+|Transact(?:Get|Write)Items|Execute\w+|'
     r'(?:Create|Describe|Update|Delete)(?:Table|TimeToLive|ContinuousBackups)|List\w+)"')
-# Who calls AWS in the operating system, and with what: AWS's documentation on a role for Session Manager.
+# Who calls AWS in the operating system, and with what: AWS's documentation on a role for Session Manager. Run Command needs no
+# more: its documents come by ssmmessages where that is permitted ("Reference: ec2messages, ssmmessages, and other API operations").
 SESSION_MANAGER = {"ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
                    "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"}
 # Actions that know no resources.
@@ -24,14 +25,15 @@ WITHOUT_RESOURCE = {"cloudwatch:PutMetricData", "autoscaling:DescribeAutoScaling
 
 
 def statements(template):
-    policies = []
-    for role in support.of_type(template, "AWS::IAM::Role").values():
-        assert "ManagedPolicyArns" not in role["Properties"]  # they can't be read here
-        policies += [policy["PolicyDocument"] for policy in role["Properties"]["Policies"]]
-    for policy in support.of_type(template, "AWS::IAM::RolePolicy").values():
-        policies.append(policy["Properties"]["PolicyDocument"])
-    for document in policies:
-        for statement in document["Statement"]:
+    for kind in ("AWS::IAM::RolePolicy", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        assert not support.of_type(template, kind)  # a node could boot before them
+    role = support.only(template, "AWS::IAM::Role")["Properties"]
+    assert "ManagedPolicyArns" not in role  # they can't be read here
+    for policy in role["Policies"]:
+        if "Fn::If" in policy:
+            _, policy, otherwise = policy["Fn::If"]
+            assert otherwise == {"Ref": "AWS::NoValue"}
+        for statement in policy["PolicyDocument"]["Statement"]:
             actions = statement["Action"]
             yield statement, {actions} if isinstance(actions, str) else set(actions)
 

@@ -8,7 +8,7 @@ Only the standard library: it runs where agentd is built.
 
 A line "# @WHAT" in a *.yaml.in is replaced, at its indentation:
     include FILE [NAME=TEXT]
-                   a file of parts/, with TEXT for @NAME@
+                   a file of parts/, without its comments and with TEXT for @NAME@
     alarms         the resources of alarms.py
     dashboard      the body of dashboard.py
     user-data      the script, without its block of variables
@@ -54,7 +54,7 @@ class Template:
     def directive(self, what, argument):
         if what == "include":
             name, *settings = argument.split()
-            text = without_licence((self.folder / "parts" / name).read_text())
+            text = without_comments((self.folder / "parts" / name).read_text())
             for key, value in (setting.split("=") for setting in settings):
                 text = text.replace(f"@{key}@", value)
             return self.expand(text)
@@ -105,6 +105,11 @@ class Scalable(Template):
 
 def without_licence(text):
     return re.sub(r"\A# SPDX[^\n]*\n", "", text)
+
+
+def without_comments(text):
+    """Without those that have a line of their own: they are for who reads the part, and a template has 51,200 bytes."""
+    return re.sub(r"^ *# (?!@)[^\n]*\n", "", text, flags=re.MULTILINE)
 
 
 def read_script(path):
