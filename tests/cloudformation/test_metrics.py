@@ -197,3 +197,20 @@ def test_the_generator_refuses(wrong):
         source.agentd(*wrong)
     with pytest.raises(ValueError):
         source.aws("AWS/EC2", "StatusCheckFailed", AutoScalingGroupName="${Fleet}")
+
+
+def test_the_policy_waits_until_a_new_node_reports():
+    """The group's average is of those that report. A node that is reckoned with before it does counts as busy as the rest, and
+    more come than are needed. So it is not while it may still be installing."""
+    group = support.only(support.load("scalable"), "AWS::AutoScaling::AutoScalingGroup")["Properties"]
+    assert group["DefaultInstanceWarmup"] >= group["HealthCheckGracePeriod"]
+
+
+def test_the_policy_asks_for_the_unit_that_is_sent():
+    template = support.load("scalable")
+    (custom,) = [policy["Properties"]["TargetTrackingConfiguration"]["CustomizedMetricSpecification"]
+                 for policy in support.of_type(template, "AWS::AutoScaling::ScalingPolicy").values()
+                 if "CustomizedMetricSpecification" in policy["Properties"]["TargetTrackingConfiguration"]]
+    source = (support.SOURCE / "common" / "schema" / "metrics.h").read_text()
+    (unit,) = re.findall(rf'METRIC\(\s*\w+, "{custom["MetricName"]}", \w+, \w+, "(\w+)"', source)
+    assert custom["Unit"] == unit
