@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define PRICES_DATE   "2026-11-25" /* as known then; not checked against the page since */
+#define PRICES_DATE   "2026-11-25" /* compared with: docs/qa-preparation.md */
 #define PRICES_REGION "us-east-1"
 
 #define PRICES_MONTH_HOURS 730.0 /* as AWS's own calculator has it */
