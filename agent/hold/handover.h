@@ -16,7 +16,7 @@ struct holder;
 struct record;
 
 #define HANDOVER_MAGIC   UINT32_C(0x4f474741) /* "AGGO" */
-#define HANDOVER_VERSION 2u                   /* raised with each field that comes or goes */
+#define HANDOVER_VERSION 3u                   /* raised with each field that comes or goes */
 
 /* Every field, either way. One that came later is read only if the record's version has it. */
 void handover_walk(struct holder *holder, struct record *record);

@@ -9,6 +9,7 @@
 #include "common/base/child.h"
 #include "common/base/clock.h"
 #include "common/base/files.h"
+#include "common/base/kill-as.h"
 #include "common/base/listen.h"
 #include "common/base/log.h"
 #include "common/base/scoreboard.h"
@@ -102,8 +103,9 @@ static bool is_stress(const char *app)
 
 static const char *cgroup_of(const struct slot *slot, char path[CGROUP_PATH_MAX])
 {
-    snprintf(path, CGROUP_PATH_MAX, is_stress(slot->app->name) ? STRESS_CGROUP : "workers/%s.%u",
-             slot->app->name, number_of(slot));
+    snprintf(path, CGROUP_PATH_MAX,
+             is_stress(slot->app->name) ? STRESS_CGROUP : CGROUP_WORKER_FORMAT, slot->app->name,
+             number_of(slot));
     return path;
 }
 
@@ -207,8 +209,10 @@ static const char *probe_path_of(const struct slot *slot, char path[PROBE_PATH_M
     return path;
 }
 
-/* Gathers all that a worker gets, and starts it. The pid, or a negative errno with |why|. */
-static pid_t run_worker(const struct slot *slot, const struct config_app *config, const char **why)
+/* Gathers all that a worker gets, and starts it. The pid with its user, or a negative errno with
+ * |why|. */
+static pid_t run_worker(const struct slot *slot, const struct config_app *config, uid_t *ret_uid,
+                        const char **why)
 {
     struct app *app = slot->app;
     const struct holder *holder = app->holder;
@@ -244,6 +248,10 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
         return r;
     if (r > 0)
         log_warning("%s runs as agentd's own user: no CAP_SETUID and CAP_SETGID", app->name);
+    *why = "its user is root, whose processes agentd can't signal without CAP_KILL";
+    *ret_uid = spawn.user ? spawn.user->uid : getuid();
+    if (!kill_as_may(*ret_uid))
+        return -EPERM;
     *why = "its log can't be opened";
     r = spawn.output_fd = output_fd = worker_output_open(holder->runtime_dir, name_of(slot, name));
     if (r < 0)
@@ -297,7 +305,7 @@ static void kill_worker(const struct slot *slot)
 {
     char path[CGROUP_PATH_MAX];
 
-    (void) kill(-slot->pid, SIGKILL);
+    (void) kill_as(slot->uid, -slot->pid, SIGKILL);
     cgroup_kill(slot->app->holder->cgroup_fd, cgroup_of(slot, path));
 }
 
@@ -367,6 +375,10 @@ static void walk_slot(struct slot *slot, struct record *record)
     if (slot->state == HOLD_SLOT_EMPTY)
         return;
     record_fd(record, &slot->scoreboard_fd);
+    if (record->version >= 3)
+        RECORD_NUMBER(record, slot->uid);
+    else /* what went over from there has CAP_KILL, and keeps it until the next start */
+        slot->uid = KILL_AS_SELF;
     if (record->writing)
         return;
     bool is_running = slot->state == HOLD_SLOT_RUNNING;
@@ -421,14 +433,16 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     if (slot->state != HOLD_SLOT_EMPTY)
         return -EBUSY;
 
-    struct slot next = {.app = app, .state = HOLD_SLOT_RUNNING, .serial = slots->last_serial + 1};
+    struct slot next = {
+        .app = app, .state = HOLD_SLOT_RUNNING, .uid = getuid(), .serial = slots->last_serial + 1};
     *why = "no memory for its scoreboard";
     CLEANUP_CLOSE int scoreboard_fd = scoreboard_new_fd(name_of(slot, name));
     if (scoreboard_fd < 0)
         return scoreboard_fd;
     slot->scoreboard_fd = scoreboard_fd;
     next.started_at_us = clock_monotonic_us();
-    r = next.pid = config ? run_worker(slot, config, why) : run_stress(holder, request->text, why);
+    r = next.pid =
+        config ? run_worker(slot, config, &next.uid, why) : run_stress(holder, request->text, why);
     if (r < 0)
         return r;
     *slot = next;
@@ -470,8 +484,9 @@ static int signal_worker(const struct slot *slot, int number)
 {
     struct holder *holder = slot->app->holder;
 
-    if (kill(slot->pid, number) < 0)
-        return -errno;
+    int r = kill_as(slot->uid, slot->pid, number);
+    if (r < 0)
+        return r;
     /* The end of serving. Where no store keeps the listeners for a next run, who connects from now
      * on is refused instead of left waiting until we exit. */
     if (number == SIGTERM && holder->state == HOLDER_STOPPING && !getenv("NOTIFY_SOCKET"))

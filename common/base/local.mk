@@ -13,6 +13,7 @@ common_libbase_a_SOURCES = \
 	common/base/files.c common/base/files.h \
 	common/base/histogram.c common/base/histogram.h \
 	common/base/json.c common/base/json.h \
+	common/base/kill-as.c common/base/kill-as.h \
 	common/base/library.c common/base/library.h \
 	common/base/listen.c common/base/listen.h \
 	common/base/log.c common/base/log.h \
@@ -52,6 +53,7 @@ base_tests = \
 	tests/unit/test-files \
 	tests/unit/test-histogram \
 	tests/unit/test-json \
+	tests/unit/test-kill-as \
 	tests/unit/test-library \
 	tests/unit/test-listen \
 	tests/unit/test-log \
@@ -81,6 +83,8 @@ tests_unit_test_histogram_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_histogram_LDADD = $(base_test_ldadd)
 tests_unit_test_json_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_json_LDADD = $(base_test_ldadd) $(JSON_C_LIBS)
+tests_unit_test_kill_as_CPPFLAGS = $(base_test_cppflags)
+tests_unit_test_kill_as_LDADD = $(base_test_ldadd)
 tests_unit_test_library_CPPFLAGS = $(base_test_cppflags)
 tests_unit_test_library_LDADD = $(base_test_ldadd)
 tests_unit_test_listen_CPPFLAGS = $(base_test_cppflags)

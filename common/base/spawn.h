@@ -2,6 +2,9 @@
 /*
  * Starting a process without capabilities, in a process group of its own, that dies with this one:
  * everything is made ready before the fork, and the child makes only async-signal-safe calls.
+ *
+ * Who dies needs the right to send the signal of its death, too: a child of another user outlives a
+ * parent without CAP_KILL. In the unit systemd ends what the main process leaves.
  */
 #pragma once
 

@@ -127,7 +127,8 @@
     KEY(apps, directory, directory, PATH, PATH, "", "\"\"", 0, 255, NULL, false,                   \
         "Working directory. Empty: /.")                                                            \
     KEY(apps, user, user, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, false,                         \
-        "User that the workers run as. Empty: the agent's own.")                                   \
+        "User that the workers run as, but not root unless the agent is root or has CAP_KILL. "    \
+        "Empty: the agent's own.")                                                                 \
     KEY(apps, group, group, STRING, ACCOUNT, "", "\"\"", 0, 31, NULL, false,                       \
         "Group that the workers run as. Empty: the user's primary group.")                         \
     KEY(apps, listen, listen, LIST, ADDRESS, "", "[ \"8080\" ]", 0, APP_LISTENERS_MAX, NULL, true, \
@@ -171,8 +172,8 @@
         "So many failed probes in a row are the verdict.")                                         \
     KEY(apps, memory_max, memory_max_mib, UINT, TEXT, "MiB", "0", 0, 16777216, NULL, false,        \
         "Memory of each worker. With control groups the kernel ends one that needs more "          \
-        "(memory.max); without them one that has more is replaced, a new one first. 0: no "        \
-        "limit.")                                                                                  \
+        "(memory.max); without them one that is seen in /proc to have more is replaced, a new "    \
+        "one first. 0: no limit.")                                                                 \
     KEY(apps, cpu_weight, cpu_weight, UINT, TEXT, "", "0", 0, 10000, NULL, false,                  \
         "Each worker's share of the CPU against the node's other workers while there is not "      \
         "enough (cpu.weight; control groups only). 0: the kernel's default, 100.")                 \

@@ -5,6 +5,7 @@
 #include "agent/hold/handover.h"
 #include "agent/hold/holder.h"
 #include "common/base/event.h"
+#include "common/base/kill-as.h"
 #include "common/base/scoreboard.h"
 
 #include <errno.h>
@@ -92,6 +93,7 @@ static void fill(struct holder *holder, pid_t pid)
     struct slot *slot = &holder->slots.apps->slots[1];
     slot->state = HOLD_SLOT_RUNNING;
     slot->pid = pid;
+    slot->uid = 998;
     slot->started_at_us = 6000;
     slot->ended_at_us = 0;
     holder->slots.running = 1;
@@ -150,6 +152,7 @@ static void test_everything_comes_over(void **state)
     assert_int_equal(app->in_use, 2);
     assert_int_equal(after.slots.running, 1);
     assert_int_equal(app->slots[1].pid, pid);
+    assert_int_equal(app->slots[1].uid, 998);
     assert_int_equal(app->slots[4].exit_status, SIGKILL);
     assert_int_equal(after.core_past.restart.failures, 4);
     assert_int_equal(after.listeners.n, 2);
@@ -162,6 +165,27 @@ static void test_everything_comes_over(void **state)
     free_holder(&after);
     free_holder(&before); /* its descriptors are the same, and closed now */
     (void) waitpid(pid, NULL, 0);
+}
+
+/* Versions before 3 had CAP_KILL, and noted no worker's user. */
+static void test_older_version(void **state)
+{
+    CLEANUP(record_done) struct record record;
+    struct holder before, after;
+    char error[CONFIG_ERROR_MAX] = "";
+
+    make_holder(&before);
+    fill(&before, getppid());
+    record_write(&record, HANDOVER_MAGIC, 2);
+    handover_walk(&before, &record);
+    CLEANUP_CLOSE int fd = record_to_fd(&record, "older");
+    open_for_reading(fd);
+    make_holder(&after);
+    assert_int_equal(handover_restore(&after, true, error), 1);
+    assert_int_equal(after.slots.apps->slots[1].pid, getppid());
+    assert_int_equal(after.slots.apps->slots[1].uid, KILL_AS_SELF);
+    free_holder(&after);
+    free_holder(&before);
 }
 
 /* A pid that is not our child's can't be watched: a state that isn't ours. */
@@ -221,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_comes_over),
+        cmocka_unit_test(test_older_version),
         cmocka_unit_test(test_foreign_worker),
         cmocka_unit_test(test_check),
     };
