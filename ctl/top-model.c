@@ -42,7 +42,7 @@ static void take_worker(struct top_worker *worker, const struct json_object *obj
         .restarts = amount(object, "restarts"),
         .in_flight = amount(object, "in_flight"),
         .requests = amount(object, "requests"),
-        .memory_bytes = amount(object, "memory_bytes"),
+        .memory_bytes = field_double(object, "memory_bytes"),
         .cpu_percent = field_double(object, "cpu_percent"),
     };
     COPY(worker->state, object, "state");

@@ -20,8 +20,9 @@ struct top_worker {
     unsigned slot;
     char state[16];
     int64_t pid;
-    uint64_t uptime_s, restarts, in_flight, requests, memory_bytes;
-    double cpu_percent; /* of one CPU */
+    uint64_t uptime_s, restarts, in_flight, requests;
+    double cpu_percent;  /* of one CPU */
+    double memory_bytes; /* NAN: not known */
     char last_exit[TOP_TEXT_MAX], status[TOP_TEXT_MAX];
 };
 

@@ -133,7 +133,7 @@ static void draw_worker(const struct top_canvas *canvas, const struct top_area *
         graph_bar(canvas->grid, canvas->look, &bar_styles, row, start, width,
                   worker->cpu_percent / 100, 0);
     put(canvas, area, row, MEMORY, TOP_STYLE_PLAIN,
-        worker->pid > 0 ? humanize_bytes(text, (double) worker->memory_bytes) : "-");
+        worker->pid > 0 ? humanize_metric(text, worker->memory_bytes, "Bytes") : "-");
     put_count(canvas, area, row, ACTIVE, worker->in_flight, false);
     put_count(canvas, area, row, REQUESTS, worker->requests, false);
     put_count(canvas, area, row, RESTARTS, worker->restarts, worker->restarts > 0);

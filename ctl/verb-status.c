@@ -209,6 +209,7 @@ static void add_worker(struct table *table, const struct json_object *worker, bo
     const char *status = field_text(worker, "status", "");
     const char *last_exit = field_text(worker, "last_exit", "");
     double cpu = field_double(worker, "cpu_percent");
+    double memory = field_double(worker, "memory_bytes");
     char text[HUMANIZE_MAX];
 
     table_add(table, PAINT_NONE, "%" PRIu64, amount(worker, "slot"));
@@ -219,8 +220,7 @@ static void add_worker(struct table *table, const struct json_object *worker, bo
         table_add(table, PAINT_NONE, "-");
     table_add(table, PAINT_NONE, "%s", humanize_seconds(text, amount(worker, "since_s")));
     table_add(table, PAINT_NONE, "%s", humanize_metric(text, cpu, "Percent"));
-    table_add(table, PAINT_NONE, "%s",
-              humanize_bytes(text, (double) amount(worker, "memory_bytes")));
+    table_add(table, PAINT_NONE, "%s", humanize_metric(text, memory, "Bytes"));
     table_add(table, PAINT_NONE, "%" PRIu64, amount(worker, "in_flight"));
     table_add(table, PAINT_NONE, "%s", humanize_count(text, amount(worker, "requests")));
     table_add(table, PAINT_NONE, "%s", humanize_count(text, amount(worker, "restarts")));

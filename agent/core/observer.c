@@ -6,14 +6,16 @@
 #include "agent/core/statsd-listener.h"
 #include "agent/observe/history.h"
 #include "agent/observe/host-sampler.h"
-#include "agent/observe/process-sampler.h"
+#include "agent/observe/usage-sampler.h"
 #include "agent/publish/record.h"
+#include "common/base/cgroup.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +25,7 @@
 
 struct process_view { /* of one worker slot */
     int pid;
-    struct process_usage usage;
+    struct usage usage;
 };
 
 struct observer {
@@ -35,7 +37,7 @@ struct observer {
     int holder_pid;
     struct observer_owner owner;
     struct host_sampler *host;
-    struct process_sampler *processes;
+    struct usage_sampler *usage;
     struct windows *windows;
     struct history *history;
     bool follows_history; /* not before all scoreboards are there */
@@ -58,7 +60,6 @@ static void sample_workers(struct observer *observer, unsigned app, uint64_t now
 {
     const struct supervisor *supervisor = observer->owner.supervisor(observer->owner.userdata);
     double cpu = 0, memory = 0, in_flight = 0;
-    bool cpu_known = true;
 
     if (!observer->views[app] &&
         !(observer->views[app] = calloc(APP_SLOTS_MAX, sizeof(struct process_view))))
@@ -71,19 +72,16 @@ static void sample_workers(struct observer *observer, unsigned app, uint64_t now
         if (pid == 0)
             continue;
         in_flight += accounting_in_flight(observer->accounting, app, slot);
-        if (process_sampler_sample(observer->processes, pid, now_us, &view->usage) < 0)
-            continue;
+        if (usage_sampler_worker(observer->usage, ledger_app_name(observer->ledger, app), slot, pid,
+                                 now_us, &view->usage) < 0)
+            view->usage = (struct usage){NAN, NAN};
         view->pid = pid;
-        memory += (double) view->usage.memory_bytes;
-        if (isnan(view->usage.cpu_percent))
-            cpu_known = false;
-        else
-            cpu += view->usage.cpu_percent;
+        memory += view->usage.memory_bytes;
+        cpu += view->usage.cpu_percent;
     }
-    /* A worker whose first sample this is has no CPU yet: a sum without it would show a dip that
-     * wasn't. */
-    if (cpu_known)
-        windows_observe(observer->windows, METRIC_APP_CPU, (int) app, cpu);
+    /* NAN is passed over. A worker whose first sample this is has no CPU yet, say: a sum without it
+     * would show a dip that wasn't. */
+    windows_observe(observer->windows, METRIC_APP_CPU, (int) app, cpu);
     windows_observe(observer->windows, METRIC_APP_MEMORY, (int) app, memory);
     windows_observe(observer->windows, METRIC_WORKERS_READY, (int) app,
                     supervisor_count(supervisor, app, WORKER_READY));
@@ -93,19 +91,12 @@ static void sample_workers(struct observer *observer, unsigned app, uint64_t now
 
 static void sample_agent(struct observer *observer, uint64_t now_us)
 {
-    const int pids[] = {observer->holder_pid, getpid()};
-    double cpu = 0, memory = 0;
+    struct usage usage;
 
-    for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
-        struct process_usage usage;
-
-        if (process_sampler_sample(observer->processes, pids[i], now_us, &usage) < 0)
-            return;
-        cpu += usage.cpu_percent; /* NAN at first: then windows_observe() passes over it */
-        memory += (double) usage.memory_bytes;
-    }
-    windows_observe(observer->windows, METRIC_AGENT_CPU, WINDOW_NO_APP, cpu);
-    windows_observe(observer->windows, METRIC_AGENT_MEMORY, WINDOW_NO_APP, memory);
+    if (usage_sampler_agent(observer->usage, observer->holder_pid, getpid(), now_us, &usage) < 0)
+        return;
+    windows_observe(observer->windows, METRIC_AGENT_CPU, WINDOW_NO_APP, usage.cpu_percent);
+    windows_observe(observer->windows, METRIC_AGENT_MEMORY, WINDOW_NO_APP, usage.memory_bytes);
 }
 
 /* Part of the host's CPU, not on top of it. Windows have it only while it is there. */
@@ -113,10 +104,10 @@ static void sample_stress(struct observer *observer, uint64_t now_us)
 {
     int pid = observer->owner.stress_pid(observer->owner.userdata);
     long n_cpus = pid > 0 ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
-    struct process_usage usage;
+    struct usage usage;
 
     observer->stress_percent = pid > 0 ? (double) NAN : 0;
-    if (n_cpus <= 0 || process_sampler_sample(observer->processes, pid, now_us, &usage) < 0)
+    if (n_cpus <= 0 || usage_sampler_stress(observer->usage, pid, now_us, &usage) < 0)
         return;
     observer->stress_percent = usage.cpu_percent / (double) n_cpus;
     windows_observe(observer->windows, METRIC_STRESS_LOAD, WINDOW_NO_APP,
@@ -167,7 +158,7 @@ static void sample(struct observer *observer, uint64_t now_us)
     sample_agent(observer, now_us);
     sample_stress(observer, now_us);
     sample_publishing(observer);
-    process_sampler_forget(observer->processes, now_us);
+    usage_sampler_forget(observer->usage, now_us);
     accounting_sample(observer->accounting, now_us);
     if (observer->follows_history)
         sample_history(observer, &host, now_us);
@@ -364,6 +355,7 @@ int observer_new(struct observer **ret, sd_event *event, const struct config *co
                  int holder_pid, const struct observer_owner *owner)
 {
     CLEANUP(observer_freep) struct observer *observer = calloc(1, sizeof(*observer));
+    char cgroup[PATH_MAX];
     int r;
 
     if (!observer)
@@ -383,7 +375,7 @@ int observer_new(struct observer **ret, sd_event *event, const struct config *co
     r = host_sampler_new(&observer->host, "/proc", config->disk_path);
     if (r < 0)
         return r;
-    r = process_sampler_new(&observer->processes, "/proc");
+    r = usage_sampler_new(&observer->usage, "/proc", cgroup_find(cgroup) ? cgroup : NULL);
     if (r >= 0)
         r = history_new(&observer->history);
     if (r < 0)
@@ -414,7 +406,7 @@ struct observer *observer_free(struct observer *observer)
     buffer_done(&observer->record);
     windows_free(observer->windows);
     history_free(observer->history);
-    process_sampler_free(observer->processes);
+    usage_sampler_free(observer->usage);
     host_sampler_free(observer->host);
     for (unsigned app = 0; app < APPS_MAX; app++)
         free(observer->views[app]);
@@ -497,6 +489,7 @@ static void view_app(const struct observer *observer, struct app_view *view, uns
         worker->in_flight = accounting_in_flight(observer->accounting, app, worker->slot);
         worker->requests = accounting_requests(observer->accounting, app, worker->slot);
         worker->cpu_percent = (double) NAN;
+        worker->memory_bytes = worker->pid ? (double) NAN : 0;
         if (process && process->pid == worker->pid && worker->pid) {
             worker->cpu_percent = process->usage.cpu_percent;
             worker->memory_bytes = process->usage.memory_bytes;

@@ -38,8 +38,8 @@ struct worker_view {
     unsigned restarts; /* of this slot since the unit's start */
     unsigned generation;
     uint32_t in_flight;
-    double cpu_percent;    /* of one CPU; NAN until two samples */
-    uint64_t memory_bytes; /* RssAnon + RssShmem */
+    double cpu_percent;  /* of one CPU; NAN until two samples */
+    double memory_bytes; /* anonymous and shared; NAN: not known, 0: no process */
     uint64_t requests;
     char last_exit[80]; /* "" or "killed by SIGKILL after 12 s" */
     char status[80];    /* the worker's own STATUS= */

@@ -2,6 +2,9 @@
 noinst_LIBRARIES += agent/libobserve.a
 agent_libobserve_a_SOURCES = \
 	agent/core/snapshot.h \
+	agent/observe/cgroup-sampler.c agent/observe/cgroup-sampler.h \
+	agent/observe/cgroup-stat.c agent/observe/cgroup-stat.h \
+	agent/observe/cpu-share.c agent/observe/cpu-share.h \
 	agent/observe/distribution.c agent/observe/distribution.h \
 	agent/observe/history.c agent/observe/history.h \
 	agent/observe/host-sampler.c agent/observe/host-sampler.h \
@@ -10,6 +13,8 @@ agent_libobserve_a_SOURCES = \
 	agent/observe/request-meter.c agent/observe/request-meter.h \
 	agent/observe/statsd.c agent/observe/statsd.h \
 	agent/observe/statsd-line.c agent/observe/statsd-line.h \
+	agent/observe/usage.h \
+	agent/observe/usage-sampler.c agent/observe/usage-sampler.h \
 	agent/observe/windows.c agent/observe/windows.h
 
 # Records (agent/publish/) look at windows, and StatsD writes records.
@@ -21,6 +26,8 @@ observe_ldadd = agent/libobserve.a common/libschema.a common/libbase.a $(SYSTEMD
 
 if HAVE_CMOCKA
 observe_tests = \
+	tests/unit/test-cgroup-sampler \
+	tests/unit/test-cgroup-stat \
 	tests/unit/test-distribution \
 	tests/unit/test-history \
 	tests/unit/test-host-sampler \
@@ -29,6 +36,7 @@ observe_tests = \
 	tests/unit/test-request-meter \
 	tests/unit/test-statsd \
 	tests/unit/test-statsd-line \
+	tests/unit/test-usage-sampler \
 	tests/unit/test-windows
 check_PROGRAMS += $(observe_tests)
 TESTS += $(observe_tests)
@@ -36,6 +44,12 @@ observe_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) \
 	-DTEST_DATA='"$(abs_top_srcdir)/tests/data"'
 observe_test_ldadd = $(observe_ldadd) $(CMOCKA_LIBS)
 
+tests_unit_test_cgroup_sampler_SOURCES = tests/unit/test-cgroup-sampler.c tests/unit/proc-tree.h
+tests_unit_test_cgroup_sampler_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_cgroup_sampler_LDADD = $(observe_test_ldadd)
+tests_unit_test_cgroup_stat_SOURCES = tests/unit/test-cgroup-stat.c tests/unit/proc-tree.h
+tests_unit_test_cgroup_stat_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_cgroup_stat_LDADD = $(observe_test_ldadd)
 tests_unit_test_distribution_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_distribution_LDADD = $(observe_test_ldadd)
 tests_unit_test_history_CPPFLAGS = $(observe_test_cppflags)
@@ -55,6 +69,9 @@ tests_unit_test_statsd_CPPFLAGS = $(observe_test_cppflags) $(JSON_C_CFLAGS)
 tests_unit_test_statsd_LDADD = $(statsd_ldadd) $(CMOCKA_LIBS)
 tests_unit_test_statsd_line_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_statsd_line_LDADD = $(statsd_ldadd) $(CMOCKA_LIBS)
+tests_unit_test_usage_sampler_SOURCES = tests/unit/test-usage-sampler.c tests/unit/proc-tree.h
+tests_unit_test_usage_sampler_CPPFLAGS = $(observe_test_cppflags)
+tests_unit_test_usage_sampler_LDADD = $(observe_test_ldadd)
 tests_unit_test_windows_CPPFLAGS = $(observe_test_cppflags)
 tests_unit_test_windows_LDADD = $(observe_test_ldadd)
 endif

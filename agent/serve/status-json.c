@@ -63,7 +63,7 @@ static struct json_object *worker_json(const struct snapshot *snapshot,
     json_add_u64(object, "generation", worker->generation);
     json_add_u64(object, "in_flight", worker->in_flight);
     add_number(object, "cpu_percent", worker->cpu_percent, 1);
-    json_add_u64(object, "memory_bytes", worker->memory_bytes);
+    add_number(object, "memory_bytes", worker->memory_bytes, 0);
     json_add_u64(object, "requests", worker->requests);
     add_text_or_null(object, "last_exit", worker->last_exit);
     add_text_or_null(object, "status", worker->status);

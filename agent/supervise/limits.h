@@ -11,8 +11,12 @@
  * where the new ones fail. */
 #define LIMITS_PAUSE_US (10 * UINT64_C(1000000))
 
+/* A worker ready for so long is sampled, if that can be. */
+#define LIMITS_BLIND_US (10 * UINT64_C(1000000))
+
 struct limits { /* zeroed at first */
     uint64_t next_at_us[APPS_MAX];
+    bool told_blind[APPS_MAX];
 };
 
 /*
@@ -21,3 +25,7 @@ struct limits { /* zeroed at first */
  */
 const struct worker_view *limits_pick(struct limits *limits, const struct app_view *app,
                                       uint64_t limit_bytes, uint64_t now_us);
+
+/* True once an app: nobody can tell the memory of a worker that has been ready for LIMITS_BLIND_US.
+ */
+bool limits_are_blind(struct limits *limits, const struct app_view *app, uint64_t now_us);

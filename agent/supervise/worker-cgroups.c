@@ -2,6 +2,7 @@
 /* See the header. */
 #include "agent/supervise/worker-cgroups.h"
 
+#include "common/base/cgroup.h"
 #include "common/base/files.h"
 #include "common/schema/contract.h"
 
@@ -11,25 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_BYTES (sizeof(((struct worker_cgroups *) NULL)->path) + APP_NAME_MAX + 32)
+#define PATH_BYTES (sizeof(((struct worker_cgroups *) NULL)->path) + APP_NAME_MAX + 48)
 
 void worker_cgroups_find(struct worker_cgroups *cgroups)
 {
-    char text[1024], *path, *end;
-
-    cgroups->path[0] = '\0';
-    if (file_read_small(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) < 0)
-        return;
-    path = strncmp(text, "0::", 3) == 0 ? text + 3 : strstr(text, "\n0::");
-    if (!path)
-        return;
-    path += *path == '\n' ? strlen("\n0::") : 0;
-    path[strcspn(path, "\n")] = '\0';
-    end = strrchr(path, '/');
-    if (!end || strcmp(end, "/hold") != 0)
-        return;
-    *end = '\0';
-    snprintf(cgroups->path, sizeof(cgroups->path), "/sys/fs/cgroup%s/workers", path);
+    if (!cgroup_find(cgroups->path))
+        cgroups->path[0] = '\0';
 }
 
 bool worker_cgroups_had_oom(const struct worker_cgroups *cgroups, const char *app, unsigned slot)
@@ -39,7 +27,8 @@ bool worker_cgroups_had_oom(const struct worker_cgroups *cgroups, const char *ap
 
     if (!cgroups->path[0])
         return false;
-    snprintf(path, sizeof(path), "%s/%s.%u/memory.events", cgroups->path, app, slot);
+    snprintf(path, sizeof(path), "%s/" CGROUP_WORKER_FORMAT "/memory.events", cgroups->path, app,
+             slot);
     if (file_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
         return false;
     count = strstr(text, "\noom_kill ");
@@ -51,6 +40,7 @@ bool worker_cgroups_hold_memory(const struct worker_cgroups *cgroups, const char
 {
     char path[PATH_BYTES];
 
-    snprintf(path, sizeof(path), "%s/%s.%u/memory.max", cgroups->path, app, slot);
+    snprintf(path, sizeof(path), "%s/" CGROUP_WORKER_FORMAT "/memory.max", cgroups->path, app,
+             slot);
     return cgroups->path[0] && access(path, F_OK) == 0;
 }

@@ -2,14 +2,14 @@
 /* What the core reads of the workers' control groups, which the holder makes. */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 
 struct worker_cgroups {
-    char path[256]; /* directory with a cgroup a worker; "" without cgroups */
+    char path[PATH_MAX]; /* the unit's own directory; "" without cgroups */
 };
 
-/* By this process's own place: the holder put it into <unit>/hold; workers are in <unit>/workers.
- */
+/* By this process's own place. */
 void worker_cgroups_find(struct worker_cgroups *cgroups);
 
 /* Whether the kernel killed something in the worker's cgroup for want of memory. Each worker has a

@@ -494,6 +494,10 @@ static void check_limit(struct workers *workers, const struct app_view *app, uin
     const struct worker_view *worker = NULL;
     uint32_t roll;
 
+    if (limits_are_blind(&workers->limits, app, clock_monotonic_us()))
+        log_warning("memory_max of %s is not in force: no control group limits its workers' memory,"
+                    " and agentd can't see it in /proc",
+                    app->name);
     if (supervisor_roll(workers->supervisor, app->index)->state != SUPERVISOR_RESTART_RUNNING)
         worker = limits_pick(&workers->limits, app, limit_bytes, clock_monotonic_us());
     if (!worker || worker_cgroups_hold_memory(&workers->cgroups, app->name, worker->slot))
@@ -503,8 +507,8 @@ static void check_limit(struct workers *workers, const struct app_view *app, uin
     text_copy(event.app, sizeof(event.app), app->name);
     text_copy(event.name, sizeof(event.name), "worker-over-limit");
     snprintf(event.text, sizeof(event.text),
-             "has %" PRIu64 " MiB of memory, over its limit of %" PRIu64 " MiB: is replaced",
-             worker->memory_bytes >> 20, limit_bytes >> 20);
+             "has %.0f MiB of memory, over its limit of %" PRIu64 " MiB: is replaced",
+             worker->memory_bytes / (1 << 20), limit_bytes >> 20);
     events_add(ledger_events(workers->ledger), &event, clock_realtime_us());
     (void) workers_restart(workers, app->index, worker->slot, &roll);
 }

@@ -55,7 +55,8 @@ static int make_directory(int root_fd, const char *name)
 static void enable_controllers(int root_fd)
 {
     static const char *const controllers[] = {"+cpu", "+memory", "+pids"};
-    static const char *const files[] = {"cgroup.subtree_control", "workers/cgroup.subtree_control"};
+    static const char *const files[] = {"cgroup.subtree_control",
+                                        CGROUP_WORKERS "/cgroup.subtree_control"};
 
     for (size_t f = 0; f < ARRAY_SIZE(files); f++)
         for (size_t c = 0; c < ARRAY_SIZE(controllers); c++) {
@@ -72,11 +73,11 @@ int cgroup_open(void)
         return -1;
 
     CLEANUP_CLOSE int root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int r = root_fd < 0 ? -errno : make_directory(root_fd, "hold");
+    int r = root_fd < 0 ? -errno : make_directory(root_fd, CGROUP_HOLD);
     if (r >= 0)
-        r = make_directory(root_fd, "workers");
+        r = make_directory(root_fd, CGROUP_WORKERS);
     if (r >= 0) /* first out of the root: a group with processes of its own may enable nothing */
-        r = file_write_small(root_fd, "hold/cgroup.procs", "0");
+        r = file_write_small(root_fd, CGROUP_HOLD "/cgroup.procs", "0");
     if (r < 0) {
         log_warning_errno(-r, "can't use the delegated control group %s, going on without: %m",
                           path);
@@ -84,6 +85,16 @@ int cgroup_open(void)
     }
     enable_controllers(root_fd);
     return TAKE_FD(root_fd);
+}
+
+bool cgroup_find(char path[PATH_MAX])
+{
+    char *end = own_path(path) ? strrchr(path, '/') : NULL;
+
+    if (!end || strcmp(end + 1, CGROUP_HOLD) != 0)
+        return false;
+    *end = '\0';
+    return true;
 }
 
 static void set_limit(int root_fd, const char *group, const char *file, uint64_t value)

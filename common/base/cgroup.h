@@ -6,8 +6,14 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Below the unit's own directory. */
+#define CGROUP_HOLD          "hold"
+#define CGROUP_WORKERS       "workers"
+#define CGROUP_WORKER_FORMAT CGROUP_WORKERS "/%s.%u" /* app, slot */
 
 struct cgroup_limits { /* of one group; 0: none */
     uint64_t memory_max_bytes;
@@ -19,6 +25,10 @@ struct cgroup_limits { /* of one group; 0: none */
 /* Moves this process to hold/ and enables the controllers. Returns the directory, or -1 if none is
  * delegated or it can't be used (logged). */
 int cgroup_open(void);
+
+/* The unit's own directory, for a process that is in hold/: so for the core. False without control
+ * groups. */
+bool cgroup_find(char path[PATH_MAX]);
 
 /* Makes |path| (below the unit's directory) anew with |limits|; *ret_fd is its cgroup.procs, opened
  * for writing, or -1. A limit that can't be set is logged and left out. 0 or a negative errno. */

@@ -50,12 +50,19 @@ enum metric_kind {
     METRIC(WORKERS_READY, "WorkersReady", APP, GAUGE, "Count", "Workers that serve.")              \
     METRIC(WORKER_RESTARTS, "WorkerRestarts", APP, COUNT, "Count",                                 \
            "Workers started again after a death.")                                                 \
-    METRIC(APP_CPU, "AppCPU", APP, GAUGE, "Percent", "CPU of all the app's workers, of one CPU.")  \
-    METRIC(APP_MEMORY, "AppMemory", APP, GAUGE, "Bytes",                                           \
-           "Anonymous and shared memory of all the app's workers.")                                \
+    METRIC(                                                                                        \
+        APP_CPU, "AppCPU", APP, GAUGE, "Percent",                                                  \
+        "CPU of all the app's workers, of one CPU. Under systemd, by their control groups, with "  \
+        "what they have started; else of their main processes.")                                   \
+    METRIC(                                                                                        \
+        APP_MEMORY, "AppMemory", APP, GAUGE, "Bytes",                                              \
+        "Anonymous and shared memory of all the app's workers, as AppCPU. Absent where it can't "  \
+        "be read.")                                                                                \
     METRIC(AGENT_MEMORY, "AgentMemory", AGENT, GAUGE, "Bytes",                                     \
-           "Anonymous and shared memory of holder and core.")                                      \
-    METRIC(AGENT_CPU, "AgentCPU", AGENT, GAUGE, "Percent", "CPU of holder and core, of one CPU.")  \
+           "Anonymous and shared memory of holder and core, by their control group or as the sum " \
+           "of both processes. Absent where it can't be read.")                                    \
+    METRIC(AGENT_CPU, "AgentCPU", AGENT, GAUGE, "Percent",                                         \
+           "CPU of holder and core, of one CPU, as AgentMemory.")                                  \
     METRIC(PUBLISH_ERRORS, "PublishErrors", AGENT, COUNT, "Count",                                 \
            "Attempts to write or send windows that failed. What failed waits and is tried again.") \
     METRIC(PUBLISH_AMBIGUOUS, "PublishAmbiguous", AGENT, COUNT, "Count",                           \

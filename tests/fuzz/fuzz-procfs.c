@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every reader of /proc on the same bytes: nothing is read past the NUL, nothing half is returned.
- */
+/* Every reader of /proc and of control groups on the same bytes: nothing is read past the NUL,
+ * nothing half is returned. */
 #include "agent/observe/procfs.h"
 
+#include "agent/observe/cgroup-stat.h"
 #include "common/base/macro.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct procfs_process_memory process_memory = {UINT64_MAX, UINT64_MAX};
     struct procfs_memory memory = {.swap_total_bytes = 1};
     struct procfs_cpu cpu;
-    uint64_t some_us;
+    uint64_t some_us, number;
 
     if (!text)
         return 0;
@@ -49,6 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (procfs_parse_process_status(text, &process_memory) == 0)
         check(process_memory.anonymous_bytes % 1024 == 0);
     read_interfaces(text);
+    if (cgroup_stat_parse_cpu(text, &number) == 0)
+        check(strstr(text, "usage_usec ") != NULL);
+    if (cgroup_stat_parse_memory(text, &number) == 0)
+        check(strstr(text, "anon ") && strstr(text, "shmem ") && strchr(text, '\n'));
     free(text);
     return 0;
 }

@@ -47,6 +47,14 @@ def test_status_without_optional_parts(ctl, control):
     assert result.returncode == OK and "not published" in result.stdout
 
 
+def test_status_of_workers_whose_usage_is_unknown(ctl, control):
+    control.get("/v1/status", 200, {**STATUS, "apps": [app("api", [worker(1, cpu_percent=None, memory_bytes=None)])]})
+    lines = ctl("status").stdout.splitlines()
+    title = next(line for line in lines if "SLOT  STATE" in line).split()
+    row = next(line for line in lines if " ready " in line and "4001" in line).split()
+    assert [row[title.index(name)] for name in ("CPU", "MEMORY")] == ["-", "-"], (title, row)
+
+
 def test_status_of_an_app_without_scoreboard(ctl, control):
     control.get("/v1/status", 200, {**STATUS, "apps": [app("api", [worker(1)], requests=None,
                                                            requests_per_second=None)]})

@@ -4,6 +4,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <math.h>
+
 #define LIMIT 1000u
 
 static struct app_view *make(const enum worker_state *states, const uint64_t *memory, size_t n)
@@ -15,7 +17,7 @@ static struct app_view *make(const enum worker_state *states, const uint64_t *me
     app->n_workers = n;
     for (size_t i = 0; i < n; i++)
         app->workers[i] = (struct worker_view){
-            .slot = (unsigned) i + 1, .state = states[i], .memory_bytes = memory[i]};
+            .slot = (unsigned) i + 1, .state = states[i], .memory_bytes = (double) memory[i]};
     return app;
 }
 
@@ -63,11 +65,33 @@ static void test_pause(void **state)
     free(app);
 }
 
+/* Said once an app, and of none that may be sampled yet. */
+static void test_blind(void **state)
+{
+    static const enum worker_state states[] = {WORKER_READY, WORKER_STARTING};
+    static const uint64_t memory[] = {LIMIT + 1, 0};
+    struct limits limits = {{0}};
+    struct app_view *app = make(states, memory, 2);
+
+    app->workers[1].memory_bytes = (double) NAN;
+    assert_false(limits_are_blind(&limits, app, LIMITS_BLIND_US));
+    app->workers[0].memory_bytes = (double) NAN;
+    app->workers[0].since_us = 7;
+    assert_null(limits_pick(&limits, app, LIMIT, 100));
+    assert_false(limits_are_blind(&limits, app, 6 + LIMITS_BLIND_US));
+    assert_true(limits_are_blind(&limits, app, 7 + LIMITS_BLIND_US));
+    assert_false(limits_are_blind(&limits, app, 8 + LIMITS_BLIND_US));
+    app->index = 4;
+    assert_true(limits_are_blind(&limits, app, 8 + LIMITS_BLIND_US));
+    free(app);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pick),
         cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_blind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

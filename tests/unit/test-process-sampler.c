@@ -78,11 +78,11 @@ static void test_cpu_and_memory(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        struct process_usage usage;
+        struct usage usage;
 
         write_process(fixture, 7, steps[i].user, steps[i].system, steps[i].start);
         assert_int_equal(process_sampler_sample(fixture->sampler, 7, steps[i].at_us, &usage), 0);
-        assert_int_equal(usage.memory_bytes, 120 * 1024);
+        assert_int_equal((int) usage.memory_bytes, 120 * 1024);
         if (isnan(steps[i].percent))
             assert_true(isnan(usage.cpu_percent));
         else
@@ -93,7 +93,7 @@ static void test_cpu_and_memory(void **state)
 static void test_gone(void **state)
 {
     struct fixture *fixture = *state;
-    struct process_usage usage;
+    struct usage usage;
 
     assert_int_equal(process_sampler_sample(fixture->sampler, 9, 1, &usage), -ESRCH);
     assert_int_equal(process_sampler_sample(fixture->sampler, 0, 1, &usage), -ESRCH);
@@ -104,7 +104,7 @@ static void test_gone(void **state)
     proc_tree_copy(&fixture->tree, "processes/104/stat", "9/stat");
     proc_tree_copy(&fixture->tree, "processes/104/status", "9/status");
     assert_int_equal(process_sampler_sample(fixture->sampler, 9, 1, &usage), 0); /* a zombie */
-    assert_int_equal(usage.memory_bytes, 0);
+    assert_int_equal((int) usage.memory_bytes, 0);
 }
 
 /* Many pids, in no order; those that are not asked for any more are forgotten. */
@@ -112,7 +112,7 @@ static void test_many(void **state)
 {
     struct fixture *fixture = *state;
     const int n = 200;
-    struct process_usage usage;
+    struct usage usage;
 
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < n; i++) {
@@ -140,18 +140,18 @@ static void test_many(void **state)
 static void test_limit(void **state)
 {
     struct fixture *fixture = *state;
-    struct process_usage usage;
+    struct usage usage;
 
-    for (int pid = 1; pid <= (int) PROCESSES_MAX; pid++) {
+    for (int pid = 1; pid <= (int) CPU_SHARES_MAX; pid++) {
         write_process(fixture, pid, 1, 1, 1);
         assert_int_equal(process_sampler_sample(fixture->sampler, pid, 1, &usage), 0);
         remove_process(fixture, pid);
     }
-    write_process(fixture, PROCESSES_MAX + 1, 1, 1, 1);
-    assert_int_equal(process_sampler_sample(fixture->sampler, PROCESSES_MAX + 1, 2, &usage),
+    write_process(fixture, CPU_SHARES_MAX + 1, 1, 1, 1);
+    assert_int_equal(process_sampler_sample(fixture->sampler, CPU_SHARES_MAX + 1, 2, &usage),
                      -ENOSPC);
     process_sampler_forget(fixture->sampler, 2);
-    assert_int_equal(process_sampler_sample(fixture->sampler, PROCESSES_MAX + 1, 2, &usage), 0);
+    assert_int_equal(process_sampler_sample(fixture->sampler, CPU_SHARES_MAX + 1, 2, &usage), 0);
 }
 
 /* A child that computes and holds 32 MiB, seen from outside. */
@@ -159,7 +159,7 @@ static void test_real_process(void **state)
 {
     enum { BYTES = 32 * 1024 * 1024 };
     struct process_sampler *sampler;
-    struct process_usage usage;
+    struct usage usage;
     int ready[2], status;
     char byte;
     pid_t pid;

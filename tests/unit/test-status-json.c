@@ -280,6 +280,23 @@ static void test_status_of_the_host(void **state)
     free(snapshot);
 }
 
+/* null, and not a 0 that would be taken for a measurement. */
+static void test_unknown_usage(void **state)
+{
+    struct snapshot *snapshot = make_snapshot();
+    struct worker_view *worker = &snapshot->apps[0].workers[0];
+
+    worker->cpu_percent = worker->memory_bytes = (double) NAN;
+    char *text = print(status_json(snapshot, NULL));
+    assert_non_null(strstr(text, "\"in_flight\":3,\"cpu_percent\":null,\"memory_bytes\":null,"));
+    free(text);
+    worker->memory_bytes = 4398046511104.0;
+    text = print(status_json(snapshot, NULL));
+    assert_non_null(strstr(text, "\"memory_bytes\":4398046511104,"));
+    free(text);
+    free(snapshot);
+}
+
 static void test_history(void **state)
 {
     CLEANUP_JSON struct json_object *object = NULL;
@@ -413,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_status_of_publishing),
         cmocka_unit_test(test_stress),
         cmocka_unit_test(test_status_of_the_host),
+        cmocka_unit_test(test_unknown_usage),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_metrics),

@@ -218,7 +218,8 @@ static void test_hostile(void **unused)
     model->p99_ms = 1e300;
     model->workers[0].cpu_percent = -1e300;
     model->workers[0].pid = INT64_MAX;
-    model->workers[0].uptime_s = model->workers[0].memory_bytes = UINT64_MAX;
+    model->workers[0].uptime_s = UINT64_MAX;
+    model->workers[0].memory_bytes = 1e300;
     model->workers[0].requests = model->apps[0].wanted = UINT64_MAX;
     model->uptime_s = UINT64_MAX;
     model->publish.age_s = INT64_MAX;
