@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "common/schema/stress.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -72,8 +73,8 @@ static void sample_workers(struct observer *observer, unsigned app, uint64_t now
         if (pid == 0)
             continue;
         in_flight += accounting_in_flight(observer->accounting, app, slot);
-        if (usage_sampler_worker(observer->usage, ledger_app_name(observer->ledger, app), slot, pid,
-                                 now_us, &view->usage) < 0)
+        if (usage_sampler_slot(observer->usage, ledger_app_name(observer->ledger, app), slot, pid,
+                               now_us, &view->usage) < 0)
             view->usage = (struct usage){NAN, NAN};
         view->pid = pid;
         memory += view->usage.memory_bytes;
@@ -107,7 +108,7 @@ static void sample_stress(struct observer *observer, uint64_t now_us)
     struct usage usage;
 
     observer->stress_percent = pid > 0 ? (double) NAN : 0;
-    if (n_cpus <= 0 || usage_sampler_stress(observer->usage, pid, now_us, &usage) < 0)
+    if (n_cpus <= 0 || usage_sampler_slot(observer->usage, STRESS_APP, 1, pid, now_us, &usage) < 0)
         return;
     observer->stress_percent = usage.cpu_percent / (double) n_cpus;
     windows_observe(observer->windows, METRIC_STRESS_LOAD, WINDOW_NO_APP,

@@ -16,6 +16,7 @@
 #include "common/base/orphans.h"
 #include "common/base/text.h"
 #include "common/base/worker-output.h"
+#include "common/schema/slot-cgroup.h"
 #include "common/schema/stress.h"
 #include "common/schema/worker-environment.h"
 
@@ -29,7 +30,6 @@ _Static_assert(ACCEPT_GATE_SLOTS >= APP_SLOTS_MAX, "each slot has its place in t
 
 #define WORKER_NAME_MAX (APP_NAME_MAX + 12) /* "<app>.<slot>" */
 #define STORE_NAME_MAX  (WORKER_NAME_MAX + 32)
-#define CGROUP_PATH_MAX (WORKER_NAME_MAX + 8) /* "workers/<app>.<slot>" */
 #define PROBE_PATH_MAX  (CONFIG_STRING_MAX + WORKER_NAME_MAX + 8)
 
 void slots_init(struct slots *slots, struct holder *holder)
@@ -96,17 +96,9 @@ static const char *name_of(const struct slot *slot, char name[WORKER_NAME_MAX])
     return name;
 }
 
-static bool is_stress(const char *app)
+static const char *cgroup_of(const struct slot *slot, char path[SLOT_CGROUP_MAX])
 {
-    return strcmp(app, STRESS_APP) == 0;
-}
-
-static const char *cgroup_of(const struct slot *slot, char path[CGROUP_PATH_MAX])
-{
-    snprintf(path, CGROUP_PATH_MAX,
-             is_stress(slot->app->name) ? STRESS_CGROUP : CGROUP_WORKER_FORMAT, slot->app->name,
-             number_of(slot));
-    return path;
+    return slot_cgroup(path, slot->app->name, number_of(slot));
 }
 
 static const char *store_name_of(const struct slot *slot, char name[STORE_NAME_MAX])
@@ -209,15 +201,13 @@ static const char *probe_path_of(const struct slot *slot, char path[PROBE_PATH_M
     return path;
 }
 
-/* Gathers all that a worker gets, and starts it. The pid with its user, or a negative errno with
- * |why|. */
-static pid_t run_worker(const struct slot *slot, const struct config_app *config, uid_t *ret_uid,
-                        const char **why)
+/* Gathers all that a worker gets, and starts it. The pid, or a negative errno with |why|. */
+static pid_t run_worker(const struct slot *slot, const struct config_app *config, const char **why)
 {
     struct app *app = slot->app;
     const struct holder *holder = app->holder;
     CLEANUP_CLOSE int output_fd = -1, cgroup_fd = -1, probe_fd = -1;
-    char name[WORKER_NAME_MAX], path[PROBE_PATH_MAX], cgroup[CGROUP_PATH_MAX];
+    char name[WORKER_NAME_MAX], path[PROBE_PATH_MAX], cgroup[SLOT_CGROUP_MAX];
     const struct cgroup_limits limits = {(uint64_t) config->memory_max_mib << 20,
                                          config->cpu_weight, config->pids_max, false};
     struct spawn spawn;
@@ -242,16 +232,12 @@ static pid_t run_worker(const struct slot *slot, const struct config_app *config
     spawn.fds[spawn.n_fds++] = app->gate_fd;
     if (config->scoreboard)
         spawn.fds[spawn.n_fds++] = slot->scoreboard_fd;
-    *why = "its user or group can't be found";
+    *why = "its user or group can't be used";
     r = spawn_user_choose(&holder->means, config->user, config->group, &app->user, &spawn.user);
     if (r < 0)
         return r;
     if (r > 0)
         log_warning("%s runs as agentd's own user: no CAP_SETUID and CAP_SETGID", app->name);
-    *why = "its user is root, whose processes agentd can't signal without CAP_KILL";
-    *ret_uid = spawn.user ? spawn.user->uid : getuid();
-    if (!kill_as_may(*ret_uid))
-        return -EPERM;
     *why = "its log can't be opened";
     r = spawn.output_fd = output_fd = worker_output_open(holder->runtime_dir, name_of(slot, name));
     if (r < 0)
@@ -303,7 +289,7 @@ static pid_t run_stress(const struct holder *holder, const char *text, const cha
  */
 static void kill_worker(const struct slot *slot)
 {
-    char path[CGROUP_PATH_MAX];
+    char path[SLOT_CGROUP_MAX];
 
     (void) kill_as(slot->uid, -slot->pid, SIGKILL);
     cgroup_kill(slot->app->holder->cgroup_fd, cgroup_of(slot, path));
@@ -375,10 +361,9 @@ static void walk_slot(struct slot *slot, struct record *record)
     if (slot->state == HOLD_SLOT_EMPTY)
         return;
     record_fd(record, &slot->scoreboard_fd);
-    if (record->version >= 3)
+    slot->uid = record->writing ? slot->uid : KILL_AS_SELF;
+    if (record->version >= 3) /* what goes over from before has CAP_KILL until the next start */
         RECORD_NUMBER(record, slot->uid);
-    else /* what went over from there has CAP_KILL, and keeps it until the next start */
-        slot->uid = KILL_AS_SELF;
     if (record->writing)
         return;
     bool is_running = slot->state == HOLD_SLOT_RUNNING;
@@ -422,7 +407,7 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     int r;
 
     *why = "the configuration names no such app";
-    if (!is_stress(request->app) && (!config || !config->enabled))
+    if (strcmp(request->app, STRESS_APP) != 0 && (!config || !config->enabled))
         return -ENOENT;
     *why = "no memory for the app";
     struct app *app = find_or_add_app(slots, request->app);
@@ -433,18 +418,17 @@ static int start(struct slots *slots, const struct hold_message *request, const 
     if (slot->state != HOLD_SLOT_EMPTY)
         return -EBUSY;
 
-    struct slot next = {
-        .app = app, .state = HOLD_SLOT_RUNNING, .uid = getuid(), .serial = slots->last_serial + 1};
+    struct slot next = {.app = app, .state = HOLD_SLOT_RUNNING, .serial = slots->last_serial + 1};
     *why = "no memory for its scoreboard";
     CLEANUP_CLOSE int scoreboard_fd = scoreboard_new_fd(name_of(slot, name));
     if (scoreboard_fd < 0)
         return scoreboard_fd;
     slot->scoreboard_fd = scoreboard_fd;
     next.started_at_us = clock_monotonic_us();
-    r = next.pid =
-        config ? run_worker(slot, config, &next.uid, why) : run_stress(holder, request->text, why);
+    r = next.pid = config ? run_worker(slot, config, why) : run_stress(holder, request->text, why);
     if (r < 0)
         return r;
+    next.uid = app->user.is_known ? app->user.uid : KILL_AS_SELF;
     *slot = next;
     slot->scoreboard_fd = TAKE_FD(scoreboard_fd);
     slots->last_serial++;
@@ -465,7 +449,7 @@ static int release(struct slot *slot)
     struct holder *holder = app->holder;
     const struct config_app *config = config_find_app(holder->config, app->name);
     struct hold_message message;
-    char name[STORE_NAME_MAX], path[PROBE_PATH_MAX], cgroup[CGROUP_PATH_MAX];
+    char name[STORE_NAME_MAX], path[PROBE_PATH_MAX], cgroup[SLOT_CGROUP_MAX];
 
     fd_store_drop(store_name_of(slot, name));
     (void) unlink(probe_path_of(slot, path)); /* without it, the next one is not to be asked */
@@ -485,13 +469,12 @@ static int signal_worker(const struct slot *slot, int number)
     struct holder *holder = slot->app->holder;
 
     int r = kill_as(slot->uid, slot->pid, number);
-    if (r < 0)
-        return r;
+
     /* The end of serving. Where no store keeps the listeners for a next run, who connects from now
      * on is refused instead of left waiting until we exit. */
-    if (number == SIGTERM && holder->state == HOLDER_STOPPING && !getenv("NOTIFY_SOCKET"))
+    if (r == 0 && number == SIGTERM && holder->state == HOLDER_STOPPING && !getenv("NOTIFY_SOCKET"))
         listeners_close(&holder->listeners, slot->app->name);
-    return 0;
+    return r;
 }
 
 int slots_request(struct slots *slots, const struct hold_message *request, const char **why)

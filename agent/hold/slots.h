@@ -19,7 +19,7 @@ struct slot {
     struct app *app; /* NULL until first used */
     enum hold_slot_state state;
     pid_t pid;
-    uid_t uid; /* the worker's, or KILL_AS_SELF: not known */
+    uid_t uid; /* for kill_as() */
     uint64_t serial;
     uint64_t started_at_us, ended_at_us;
     int exit_code, exit_status;

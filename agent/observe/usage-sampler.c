@@ -5,15 +5,11 @@
 #include "agent/observe/cgroup-sampler.h"
 #include "agent/observe/process-sampler.h"
 #include "common/base/cgroup.h"
-#include "common/schema/contract.h"
-#include "common/schema/stress.h"
+#include "common/schema/slot-cgroup.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define GROUP_MAX (APP_NAME_MAX + 32) /* a worker's */
 
 struct usage_sampler {
     struct cgroup_sampler *groups; /* NULL: there are none */
@@ -73,18 +69,12 @@ static int sample(struct usage_sampler *sampler, const char *group, const int *p
     return 0;
 }
 
-int usage_sampler_worker(struct usage_sampler *sampler, const char *app, unsigned slot, int pid,
-                         uint64_t now_us, struct usage *ret)
+int usage_sampler_slot(struct usage_sampler *sampler, const char *app, unsigned slot, int pid,
+                       uint64_t now_us, struct usage *ret)
 {
-    char group[GROUP_MAX];
+    char group[SLOT_CGROUP_MAX];
 
-    snprintf(group, sizeof(group), CGROUP_WORKER_FORMAT, app, slot);
-    return sample(sampler, group, &pid, 1, now_us, ret);
-}
-
-int usage_sampler_stress(struct usage_sampler *sampler, int pid, uint64_t now_us, struct usage *ret)
-{
-    return sample(sampler, STRESS_CGROUP, &pid, 1, now_us, ret);
+    return sample(sampler, slot_cgroup(group, app, slot), &pid, 1, now_us, ret);
 }
 
 int usage_sampler_agent(struct usage_sampler *sampler, int holder_pid, int core_pid,

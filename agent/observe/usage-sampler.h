@@ -19,12 +19,11 @@ int usage_sampler_new(struct usage_sampler **ret, const char *proc_root, const c
 struct usage_sampler *usage_sampler_free(struct usage_sampler *sampler);
 DEFINE_CLEANUP(struct usage_sampler *, usage_sampler_free)
 
-/* All take a pid above 0 and return 0, or a negative errno if nothing is to be seen. */
-int usage_sampler_worker(struct usage_sampler *sampler, const char *app, unsigned slot, int pid,
-                         uint64_t now_us, struct usage *ret);
-int usage_sampler_stress(struct usage_sampler *sampler, int pid, uint64_t now_us,
-                         struct usage *ret);
-/* Holder and core together. */
+/* A worker, or agentd-stress in its slot; |pid| is above 0. 0, or a negative errno if nothing is to
+ * be seen of it. */
+int usage_sampler_slot(struct usage_sampler *sampler, const char *app, unsigned slot, int pid,
+                       uint64_t now_us, struct usage *ret);
+/* Holder and core together: both or nothing. As above. */
 int usage_sampler_agent(struct usage_sampler *sampler, int holder_pid, int core_pid,
                         uint64_t now_us, struct usage *ret);
 

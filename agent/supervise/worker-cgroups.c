@@ -4,7 +4,7 @@
 
 #include "common/base/cgroup.h"
 #include "common/base/files.h"
-#include "common/schema/contract.h"
+#include "common/schema/slot-cgroup.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATH_BYTES (sizeof(((struct worker_cgroups *) NULL)->path) + APP_NAME_MAX + 48)
+#define PATH_BYTES (sizeof(((struct worker_cgroups *) NULL)->path) + SLOT_CGROUP_MAX + 16)
 
 void worker_cgroups_find(struct worker_cgroups *cgroups)
 {
@@ -22,13 +22,13 @@ void worker_cgroups_find(struct worker_cgroups *cgroups)
 
 bool worker_cgroups_had_oom(const struct worker_cgroups *cgroups, const char *app, unsigned slot)
 {
-    char path[PATH_BYTES], text[512];
+    char path[PATH_BYTES], group[SLOT_CGROUP_MAX], text[512];
     const char *count;
 
     if (!cgroups->path[0])
         return false;
-    snprintf(path, sizeof(path), "%s/" CGROUP_WORKER_FORMAT "/memory.events", cgroups->path, app,
-             slot);
+    snprintf(path, sizeof(path), "%s/%s/memory.events", cgroups->path,
+             slot_cgroup(group, app, slot));
     if (file_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
         return false;
     count = strstr(text, "\noom_kill ");
@@ -38,9 +38,8 @@ bool worker_cgroups_had_oom(const struct worker_cgroups *cgroups, const char *ap
 bool worker_cgroups_hold_memory(const struct worker_cgroups *cgroups, const char *app,
                                 unsigned slot)
 {
-    char path[PATH_BYTES];
+    char path[PATH_BYTES], group[SLOT_CGROUP_MAX];
 
-    snprintf(path, sizeof(path), "%s/" CGROUP_WORKER_FORMAT "/memory.max", cgroups->path, app,
-             slot);
+    snprintf(path, sizeof(path), "%s/%s/memory.max", cgroups->path, slot_cgroup(group, app, slot));
     return cgroups->path[0] && access(path, F_OK) == 0;
 }

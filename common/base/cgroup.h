@@ -11,9 +11,8 @@
 #include <stdint.h>
 
 /* Below the unit's own directory. */
-#define CGROUP_HOLD          "hold"
-#define CGROUP_WORKERS       "workers"
-#define CGROUP_WORKER_FORMAT CGROUP_WORKERS "/%s.%u" /* app, slot */
+#define CGROUP_HOLD    "hold"
+#define CGROUP_WORKERS "workers"
 
 struct cgroup_limits { /* of one group; 0: none */
     uint64_t memory_max_bytes;

@@ -3,6 +3,7 @@
 #include "common/base/spawn.h"
 
 #include "common/base/files.h"
+#include "common/base/kill-as.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,8 @@ int spawn_user_choose(const struct spawn_means *means, const char *user, const c
     if (!is_wanted || !means->switch_user)
         return is_wanted;
     int r = known->is_known ? 0 : spawn_user_find(user, group, known);
+    if (r >= 0 && !kill_as_may(known->uid))
+        r = -EPERM;
     if (r >= 0)
         *ret = known;
     return r;

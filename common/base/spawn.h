@@ -73,7 +73,8 @@ int spawn_user_find(const char *user, const char *group, struct spawn_user *ret)
 
 /*
  * The same for a child, looked up once: *ret is |known| or, for this process's own user, NULL. 1 if
- * that is so though another is wanted, for lack of privileges; or as spawn_user_find().
+ * that is so though another is wanted, for lack of privileges; -EPERM for root if this process
+ * could not signal the child (kill_as_may()); or as spawn_user_find().
  */
 int spawn_user_choose(const struct spawn_means *means, const char *user, const char *group,
                       struct spawn_user *known, const struct spawn_user **ret);

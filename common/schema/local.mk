@@ -15,6 +15,7 @@ common_libschema_a_SOURCES = \
 	common/schema/events.c common/schema/events.h \
 	common/schema/metrics.c common/schema/metrics.h \
 	common/schema/prices.c common/schema/prices.h \
+	common/schema/slot-cgroup.c common/schema/slot-cgroup.h \
 	common/schema/stress.c common/schema/stress.h \
 	common/schema/verbs.c common/schema/verbs.h \
 	common/schema/worker-environment.c common/schema/worker-environment.h

@@ -7,6 +7,7 @@
 
 #include "common/base/kill-as.h"
 #include "common/base/macro.h"
+#include "common/base/spawn.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -173,14 +174,18 @@ static void check_undumpable(void)
     CHECK(prctl(PR_GET_DUMPABLE) == 0);
 }
 
-/* The way back from there would cost all capabilities: so nothing is tried. */
+/* The way back from there would cost all capabilities: so nothing is tried, nor started. */
 static void check_root(void)
 {
+    const struct spawn_means means = {.switch_user = true};
+    const struct spawn_user *chosen;
+    struct spawn_user known = {.is_known = false};
     const struct privileges before = look();
     pid_t pid = start(0, 0);
 
     CHECK(!kill_as_may(0) && kill_as_may(WORKER_UID) && kill_as_may(HOLDER_UID));
     CHECK(kill_as(0, pid, SIGKILL) == -EPERM);
+    CHECK(spawn_user_choose(&means, "root", "", &known, &chosen) == -EPERM && !chosen);
     CHECK(waitpid(pid, NULL, WNOHANG) == 0);
 
     const struct privileges after = look();

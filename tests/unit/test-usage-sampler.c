@@ -2,6 +2,7 @@
 /* Which of control groups and /proc tells what, where one of them, both or none is to be seen. */
 #include "agent/observe/usage-sampler.h"
 #include "common/base/clock.h"
+#include "common/schema/stress.h"
 #include "tests/unit/proc-tree.h"
 
 #include <errno.h>
@@ -59,8 +60,8 @@ static void show_process(struct fixture *fixture, int pid)
 
 static int sample_worker(struct fixture *fixture, uint64_t second)
 {
-    return usage_sampler_worker(fixture->sampler, "web", 3, CORE, second * USEC_PER_SEC,
-                                &fixture->usage);
+    return usage_sampler_slot(fixture->sampler, "web", 3, CORE, second * USEC_PER_SEC,
+                              &fixture->usage);
 }
 
 static int sample_agent(struct fixture *fixture, uint64_t second)
@@ -141,9 +142,9 @@ static void test_stress(void **state)
 
     proc_tree_write(&fixture->tree, "unit/stress/cpu.stat", "usage_usec 100\n");
     for (uint64_t second = 1; second <= 2; second++)
-        assert_int_equal(
-            usage_sampler_stress(fixture->sampler, CORE, second * USEC_PER_SEC, &fixture->usage),
-            0);
+        assert_int_equal(usage_sampler_slot(fixture->sampler, STRESS_APP, 1, CORE,
+                                            second * USEC_PER_SEC, &fixture->usage),
+                         0);
     assert_true(fixture->usage.cpu_percent == 0);
 }
 
@@ -155,7 +156,7 @@ static void test_no_control_groups(void **state)
 
     show_process(fixture, CORE);
     assert_int_equal(usage_sampler_new(&sampler, fixture->proc, NULL), 0);
-    assert_int_equal(usage_sampler_worker(sampler, "web", 3, CORE, 1, &fixture->usage), 0);
+    assert_int_equal(usage_sampler_slot(sampler, "web", 3, CORE, 1, &fixture->usage), 0);
     assert_true(fixture->usage.memory_bytes == CORE_BYTES);
     usage_sampler_forget(sampler, 2);
     usage_sampler_free(sampler);

@@ -32,7 +32,10 @@ def control():
     """agentctl status exits with 0 and shows the workers as ready."""
     result = run("agentctl", "status")
     assert "visitor-board" in result.stdout
-    assert {worker["state"] for worker in board()["workers"] if worker["pid"]} == {"ready"}
+    serving = [worker for worker in board()["workers"] if worker["pid"]]
+    assert {worker["state"] for worker in serving} == {"ready"}
+    # Their memory is read in control groups, or in /proc where that shows them; where it can't be, it isn't 0.
+    assert all(worker["memory_bytes"] != 0 for worker in serving), serving
 
 
 def core_killed():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A worker that wants more than its limits allow: `memory`, `forks` or `grandchildren`. It is ready
-first; then SIGUSR1 lets it begin. STATUS= says what came of it.
+A worker that wants more than its limits allow: `memory`, `forks` or `grandchildren`; `stubborn` is
+one that ignores SIGTERM. It is ready first; then SIGUSR1 lets it begin. STATUS= says what came of it.
 """
 
 import os
@@ -51,7 +51,10 @@ def make_grandchildren():
 
 
 def main():
-    begin = {"memory": eat_memory, "forks": fork_much, "grandchildren": make_grandchildren}[sys.argv[1]]
+    modes = {"memory": eat_memory, "forks": fork_much, "grandchildren": make_grandchildren, "stubborn": sleep_for_ever}
+    begin = modes[sys.argv[1]]
+    if sys.argv[1] == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     notify("READY=1")
     signal.sigwait({signal.SIGUSR1})

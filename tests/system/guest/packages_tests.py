@@ -242,7 +242,7 @@ def stops():
     wait_healthy()
 
 
-NO_LOW_PORTS = "CAP_SETUID CAP_SETGID CAP_KILL"
+NO_LOW_PORTS = "CAP_SETUID CAP_SETGID"
 
 
 def socket_unit():

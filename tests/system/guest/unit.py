@@ -17,7 +17,7 @@ HEALTH_PORT = 8081
 CGROUP = Path("/sys/fs/cgroup/system.slice") / UNIT
 DROP_INS = Path("/etc/systemd/system") / (UNIT + ".d")
 CONFIG_DIR = Path("/etc/agentd/conf.d")
-UNIT_CAPABILITIES = 1 << 7 | 1 << 6 | 1 << 5 | 1 << 10  # SETUID, SETGID, KILL, NET_BIND_SERVICE
+UNIT_CAPABILITIES = 1 << 7 | 1 << 6 | 1 << 10  # SETUID, SETGID, NET_BIND_SERVICE
 
 
 def run(*command, check=True, timeout_s=120):

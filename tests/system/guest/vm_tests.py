@@ -6,16 +6,18 @@ order and completeness are judged here, no times.
 """
 
 import json
+import os
+import pwd
 import re
 import signal
 import time
 from pathlib import Path
 
+from hardening import processes_are_hidden, security, usage
 from power_cut import PowerCut, comes_back_after_power_cut
 from unit import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 REBOOT = "reboot"
-SECURITY_LIMIT = 2.2
 NO_CAPABILITIES = {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0}
 
 
@@ -266,14 +268,6 @@ def low_port():
     assert refused(80)
 
 
-def security():
-    """systemd-analyze security is at most 2.2."""
-    text = run("systemd-analyze", "security", "--no-pager", UNIT, check=False).stdout
-    score = float(re.search(r"exposure level for \S+: ([0-9.]+)", text).group(1))
-    assert score <= SECURITY_LIMIT, f"{score}"
-    return [f"systemd-analyze security: {score}"]
-
-
 GREEDY = "/usr/lib/agentd-tests/greedy_worker.py"
 
 
@@ -385,6 +379,31 @@ def grandchildren_are_gone():
         wait_until(lambda: greedy.worker()["state"] == "ready" and greedy.worker()["pid"] != first, 60, "the next one")
         wait_until(lambda: greedy.processes() == [greedy.worker()["pid"]], 60, "all others are gone")
         greedy.assert_others_untouched()
+
+
+def signals_reach_other_users():
+    """without CAP_KILL a worker of another user is drained by SIGTERM, and killed by SIGABRT and SIGKILL."""
+    since = time.time()
+    with Greedy("stubborn", "watchdog = 20;") as greedy:
+        first = greedy.worker()["pid"]
+        assert not capabilities(holder())["CapEff"] & 1 << 5 and user_of(first) == "visitor-board"
+        owner = os.stat(f"/proc/{holder()}").st_uid
+        flow = load(120)
+        flow.wait_requests(10, 60)
+        run("agentctl", "restart", "visitor-board", "--wait", "--timeout", "90s", timeout_s=100)
+        flow.stop().assert_none_failed()
+        assert not set(workers()) & set(greedy.board) and board()["drain_kills"] == 0
+        # It never says that it is alive, so the watchdog ends it, again and again.
+        died = wait_until(lambda: [e for e in greedy.events("worker-died") if e["pid"] == first], 120, "the verdict")[0]
+        assert "SIGABRT" in died["text"], died
+        # It doesn't care for SIGTERM.
+        wait_until(lambda: greedy.worker()["state"] == "ready" and greedy.worker()["pid"] != first, 60, "its successor")
+        run("agentctl", "restart", "greedy", "--wait", "--timeout", "90s", timeout_s=100)
+        kills = wait_until(lambda: next(app for app in status()["apps"] if app["name"] == "greedy")["drain_kills"], 60,
+                           "SIGKILL at the drain's end")
+        assert user_of(holder()) == "agentd" and os.stat(f"/proc/{holder()}").st_uid == owner
+        assert "can't be sent" not in journal("-u", UNIT, since=since)
+        return [died["text"], f"{kills} drain ended with SIGKILL"]
 
 
 def limits_of(pid):
@@ -500,6 +519,8 @@ TESTS = [
     identities,
     cgroups,
     security,
+    processes_are_hidden,
+    usage,
     settings_of_the_tests,
     journal_identifiers,
     core_killed,
@@ -515,6 +536,7 @@ TESTS = [
     out_of_memory_is_one_workers_end,
     fork_bomb_is_held,
     grandchildren_are_gone,
+    signals_reach_other_users,
     limits_outlive_upgrade_and_kills,
     stress_yields,
     REBOOT,
