@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opens each file anew: a group may be another one by the same path, and opening takes a fifth of
- * the time in which the kernel sums memory.stat up.
+ * Opens each file anew: a group may be another one by the same path. Both files of a group take
+ * some 25 us with that, as much as /proc/PID/stat and status.
  */
 #include "agent/observe/cgroup-sampler.h"
 
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STAT_BYTES 8192u /* memory.stat had 1.7 KiB in Linux 6.18 */
+#define STAT_BYTES 8192u /* memory.stat has 0.8 KiB in Linux 6.1, and grows */
 
 struct cgroup_sampler {
     int root_fd;

@@ -50,8 +50,8 @@ def test_status_without_optional_parts(ctl, control):
 def test_status_of_workers_whose_usage_is_unknown(ctl, control):
     control.get("/v1/status", 200, {**STATUS, "apps": [app("api", [worker(1, cpu_percent=None, memory_bytes=None)])]})
     lines = ctl("status").stdout.splitlines()
-    title = next(line for line in lines if "SLOT  STATE" in line).split()
-    row = next(line for line in lines if " ready " in line and "4001" in line).split()
+    title = re.split("  +", next(line for line in lines if "SLOT  STATE" in line).strip())
+    row = re.split("  +", next(line for line in lines if " ready " in line and "4001" in line).strip())
     assert [row[title.index(name)] for name in ("CPU", "MEMORY")] == ["-", "-"], (title, row)
 
 

@@ -204,6 +204,35 @@ def test_a_user_that_is_out_of_reach(holder):
     assert "web runs as agentd's own user" in holder.log()
 
 
+def test_signals_without_cap_kill(holder):
+    """As its user, and then the holder is itself again."""
+    if os.geteuid() != 0:
+        pytest.skip("changing the user needs root")
+    holder.configure({"web": holder.app(user="nobody")})
+    core = holder.start(prefix=["setpriv", "--bounding-set", "-kill"])
+    status = Path(f"/proc/{holder.process.pid}/status")
+
+    def identity():
+        return [line for line in status.read_text().splitlines() if line.startswith(("Uid:", "Gid:", "Cap"))]
+
+    before = identity()
+    effective = next(int(line.split()[1], 16) for line in before if line.startswith("CapEff:"))
+    assert effective and not effective & 1 << 5
+    for number in (signal.SIGTERM, signal.SIGABRT):
+        worker = core.start("web", 1)
+        wait_until(lambda: b"sleep" in Path(f"/proc/{worker.pid}/cmdline").read_bytes(), 5, "exec")  # pylint: disable=cell-var-from-loop
+        assert os.stat(f"/proc/{worker.pid}").st_uid == 65534
+        core.ask(h.SIGNAL, worker, argument=number)
+        core.expect_dead(worker, exit_status=number)
+        core.release(worker)
+    worker = core.start("web", 1)
+    core.ask(h.KILL, worker)
+    core.expect_dead(worker, exit_status=signal.SIGKILL)
+    core.release(worker)
+    assert identity() == before
+    assert holder.stop() == 0
+
+
 def test_a_worker_of_another_user_dies_with_the_holder(holder):
     if os.geteuid() != 0:
         pytest.skip("changing the user needs root")

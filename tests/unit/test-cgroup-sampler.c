@@ -10,7 +10,7 @@
 #define GROUP "workers/web.1"
 
 /* What tests/data/proc/cgroup/memory.stat says. */
-#define MEMORY_BYTES (3145728u + 8192u)
+#define MEMORY_BYTES (1396736u + 4096u)
 
 struct fixture {
     struct proc_tree tree;

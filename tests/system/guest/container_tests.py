@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import time
 
 from unit import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
@@ -38,6 +39,23 @@ def control():
     assert all(worker["memory_bytes"] != 0 for worker in serving), serving
 
 
+def memory_limit_that_nobody_holds():
+    """memory_max without control groups, of workers whose /proc is hidden: one warning says so."""
+    extra, since = CONFIG_DIR / "90-memory.conf", time.time() - 1
+    extra.write_text("apps: { visitor-board: { memory_max = 64; }; };\n")
+    is_held = (CGROUP / "workers/visitor-board.1/memory.max").exists()
+    try:
+        restart()
+        wait_healthy()
+        time.sleep(15)  # a worker is ready for 10 s before anybody says so
+        said = journal("-u", UNIT, since=since).count("memory_max of visitor-board is not in force")
+        assert said == (0 if is_held else 1), said
+    finally:
+        extra.unlink()
+        restart()
+        wait_healthy()
+
+
 def core_killed():
     """a killed core is replaced, the workers stay."""
     before, serving = wait_until(core, what="a core"), workers()
@@ -56,4 +74,4 @@ def stops():
     assert show("Result") == "success"
 
 
-TESTS = [starts, answers, control, core_killed, stops]
+TESTS = [starts, answers, control, memory_limit_that_nobody_holds, core_killed, stops]
