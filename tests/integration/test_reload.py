@@ -288,7 +288,7 @@ def test_core_killed_in_a_reload_that_fails(agentd, load):
 
 
 class IdleConnection(threading.Thread):
-    """Asks once, rests for so long, asks again on the same connection."""
+    """Asks once; when started it rests for so long, and asks again on the same connection."""
 
     def __init__(self, port, rest_s):
         super().__init__(daemon=True)
@@ -297,7 +297,6 @@ class IdleConnection(threading.Thread):
         self.failure = None
         self.told_to_close = False
         self.ask()
-        self.start()
 
     def ask(self):
         self.connection.request("GET", "/")
@@ -327,6 +326,8 @@ def test_idle_connections_across_a_reload(agentd, storm):
     result = daemon.ctl("reload", "--wait")
     assert result.returncode == 0, result.stderr
     assert old <= set(daemon.worker_pids()), "they wait for who is connected"
+    for connection in idle:
+        connection.start()
     for connection in idle:
         connection.join(max(rests_s) + 15)
     assert not [connection.failure for connection in idle if connection.failure]

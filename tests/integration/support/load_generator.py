@@ -130,7 +130,7 @@ class Load:
         pause_s=0.005,
         make_request=default_request,
         expected=(200, 302),
-        slow_s=1.0,
+        slow_s=5.0,
         timeout_s=10.0,
         host="127.0.0.1",
     ):
