@@ -9,6 +9,7 @@
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")" && pwd)
 . "$source_dir/scripts/requirements.sh"
+. "$source_dir/scripts/jobs.sh"
 . "$source_dir/scripts/build.sh"
 PORT=${PORT:-8080}
 HEALTH_PORT=${HEALTH_PORT:-8081}
@@ -88,7 +89,7 @@ CONF
 clean_up() {
   trap '' INT TERM HUP
   trap - EXIT
-  stop_quiet
+  stop_jobs
   if [ -n "$agentd_pid" ] && kill -0 "$agentd_pid" 2>/dev/null; then
     kill -TERM "$agentd_pid" 2>/dev/null || true
     local deadline=$((SECONDS + STOP_LIMIT_S))

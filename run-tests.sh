@@ -12,6 +12,7 @@
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")" && pwd)
 . "$source_dir/scripts/requirements.sh"
+. "$source_dir/scripts/jobs.sh"
 . "$source_dir/scripts/build.sh"
 . "$source_dir/scripts/python-peers.sh"
 . "$source_dir/scripts/browser-peers.sh"
@@ -20,7 +21,7 @@ source_dir=$(cd "$(dirname "$0")" && pwd)
 FUZZ_SECONDS=${FUZZ_SECONDS:-5}
 SANITIZERS=(--enable-werror --enable-asan --enable-ubsan)
 UNIT_LIMIT_S=600
-CHECK_LIMIT_S=600 # of one
+CHECK_LIMIT_S=900 # of one; check-dist takes 150 s on two CPUs
 TEMPLATES_LIMIT_S=900
 INTEGRATION_LIMIT_S=2400 # three times what it takes on two CPUs, for others use them too
 [ "${AGENTD_SOAK:-}" != 1 ] || INTEGRATION_LIMIT_S=$((14400 + 3 * ${AGENTD_SOAK_SECONDS:-3600}))
@@ -105,7 +106,7 @@ count_unit_log() {
 
 part_unit() {
   local status=0 trs found=no
-  requirements_install "$logs/packages.log" build unit || return
+  requirements_install "$logs/requirements.log" build unit || return
   build_sanitized || return
   find "$build" -name '*.trs' -delete
   # make check fails when a test does; the logs say which.
@@ -122,43 +123,50 @@ part_unit() {
 # --- fuzz ---------------------------------------------------------------------------------------
 
 part_fuzz() {
-  local build target name log
-  requirements_install "$logs/packages.log" build fuzz || return
+  local build target targets name
+  requirements_install "$logs/requirements.log" build fuzz || return
   build=$(build_directory build-fuzz)
   quietly "build of the fuzz targets in $build" "$logs/fuzz-build.log" \
     configure_and_make "$build" fuzz-targets CC=clang CFLAGS='-O1 -g' --enable-fuzz "${SANITIZERS[@]}" || return
-  while read -r target; do
+  mapfile -t targets < <(find "$build/tests/fuzz" -maxdepth 1 -type f -name 'fuzz-*' -perm -u+x | sort)
+  for target in "${targets[@]}"; do
     name=$(basename "$target")
-    log=$logs/$name.log
     mkdir -p "$logs/$name-corpus"
-    if quietly "$name" "$log" "$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
+    job "$name" "$logs/$name.log" "$target" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 \
       -max_len=65536 -artifact_prefix="$logs/$name-" "$logs/$name-corpus" \
-      "$source_dir/tests/data/fuzz/${name#fuzz-}"; then
+      "$source_dir/tests/data/fuzz/${name#fuzz-}"
+  done
+  jobs_end
+  for target in "${targets[@]}"; do
+    name=$(basename "$target")
+    if [ "${job_status[$name]}" = 0 ]; then
       pass "$name"
     else
-      fail "$name: see $log; its input is beside it"
+      fail "$name: see $logs/$name.log; its input is beside it"
     fi
-  done < <(find "$build/tests/fuzz" -maxdepth 1 -type f -name 'fuzz-*' -perm -u+x | sort)
+  done
 }
 
 # --- checks -------------------------------------------------------------------------------------
 
 part_checks() {
-  local check name log status
-  requirements_install "$logs/packages.log" build checks || return
+  local check name
+  requirements_install "$logs/requirements.log" build checks || return
   if ! git -C "$source_dir" rev-parse --is-inside-work-tree >/dev/null 2>&1; then
     cannot_run "checks of the sources" "not a clone: git lists the files to check"
     return
   fi
   for check in "$source_dir"/tests/checks/check-*; do
     name=$(basename "$check")
-    log=$logs/$name.log
-    status=0
-    quietly "$name" "$log" timeout -k 10 "$CHECK_LIMIT_S" env --chdir="$source_dir" "$check" || status=$?
-    case $status in
+    job "$name" "$logs/$name.log" timeout -k 10 "$CHECK_LIMIT_S" env --chdir="$source_dir" "$check"
+  done
+  jobs_end
+  for check in "$source_dir"/tests/checks/check-*; do
+    name=$(basename "$check")
+    case ${job_status[$name]} in
       0) pass "$name" ;;
-      77) skip "$name" "$(tail -n 1 "$log")" ;;
-      *) fail "$name: see $log" ;;
+      77) skip "$name" "$(tail -n 1 "$logs/$name.log")" ;;
+      *) fail "$name: see $logs/$name.log" ;;
     esac
   done
 }
@@ -167,7 +175,7 @@ part_checks() {
 
 part_templates() {
   local status=0 tests=$source_dir/tests/cloudformation
-  requirements_install "$logs/packages.log" templates || return
+  requirements_install "$logs/requirements.log" templates || return
   template_peers "$logs/template-peers.log" || return
   [ -n "$TEMPLATES_PYTHON" ] || {
     cannot_run "templates" "their linters need Python 3.11"
@@ -225,7 +233,7 @@ note_pytest() {
 
 part_integration() {
   local status=0
-  requirements_install "$logs/packages.log" build unit python || return
+  requirements_install "$logs/requirements.log" build unit python || return
   python_peers "$logs/python-peers.log" || return
   schemathesis_peer "$logs/schemathesis.log" || return
   go_peers "$logs/go-peers.log" || return
@@ -253,7 +261,7 @@ part_integration() {
 
 part_browser() {
   local status=0
-  requirements_install "$logs/packages.log" build unit browser || return
+  requirements_install "$logs/requirements.log" build unit browser || return
   if ! requirement_met cmd:chromium; then
     skip "the board in a browser" "this distribution has no Chromium"
     return
@@ -271,19 +279,13 @@ part_browser() {
 
 # --- system -------------------------------------------------------------------------------------
 
-boot() {
-  local mode=$1 status=0 log=$logs/$1.log
-  as_root env "AGENTD_CACHE=${AGENTD_CACHE:-/var/cache/agentd-tests}" timeout -k 30 "$SYSTEM_LIMIT_S" \
-    "$source_dir/tests/system/run" --build "$plain" --log "$logs/$mode" "$mode" >"$log" 2>&1 </dev/null &
-  quiet_pid=$!
-  progress "$quiet_pid" "$mode" "$log" '^(not )?ok '
-  wait "$quiet_pid" || status=$?
-  quiet_pid=''
+# What a system said about itself while it was booted; its tests' results are the lines of the log.
+judge_system() {
+  local mode=$1 status=${job_status[$1]} log=$logs/$1.log line
   if [ "$status" = 77 ]; then
     cannot_run "$mode" "$(tail -n 1 "$log")"
     return
   fi
-  local line
   while read -r line; do
     case $line in
       "ok "*) pass "$mode: $line" ;;
@@ -291,22 +293,27 @@ boot() {
     esac
   done <"$log"
   grep '^# ' "$log" | grep -i 'systemd-analyze' || true
-  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ] || fail "$mode: exit status $status, see $log"
+  [ "$status" -eq 0 ] || grep -q '^not ok ' "$log" || fail "$mode: exit status $status, see $log"
 }
 
 part_system() {
-  requirements_install "$logs/packages.log" build system || return
+  local mode
+  requirements_install "$logs/requirements.log" build system || return
   build_plain || return
-  boot container
-  boot packages
-  boot vm
+  # The others end while the machine is still at it.
+  for mode in vm packages container; do
+    STEPS='^(not )?ok ' job "$mode" "$logs/$mode.log" as_root env "AGENTD_CACHE=${AGENTD_CACHE:-/var/cache/agentd-tests}" \
+      timeout -k 30 "$SYSTEM_LIMIT_S" "$source_dir/tests/system/run" --build "$plain" --log "$logs/$mode" "$mode"
+  done
+  jobs_end
+  for mode in container packages vm; do judge_system "$mode"; done
 }
 
 # --- The run ------------------------------------------------------------------------------------
 
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-trap stop_quiet EXIT
+trap stop_jobs EXIT
 chosen=()
 for argument in "$@"; do
   case $argument in

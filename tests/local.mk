@@ -15,7 +15,7 @@ EXTRA_DIST += tests/system/bare-tree tests/system/run tests/system/tree.sh tests
 	tests/system/guest/container_tests.py tests/system/guest/greedy_worker.py tests/system/guest/runner.py \
 	tests/system/guest/hardening.py tests/system/guest/power_cut.py tests/system/guest/unit.py \
 	tests/system/guest/vm_tests.py
-EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/go-peers.sh scripts/node-peers.sh scripts/python-peers.sh scripts/requirements.sh \
+EXTRA_DIST += run-demo.sh run-tests.sh scripts/build.sh scripts/go-peers.sh scripts/jobs.sh scripts/node-peers.sh scripts/python-peers.sh scripts/requirements.sh \
 	tests/integration/requirements.txt \
 	tests/checks/check-clang tests/checks/check-cppcheck tests/checks/check-dist \
 	tests/checks/check-format tests/checks/check-layering \
