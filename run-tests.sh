@@ -24,6 +24,7 @@ UNIT_LIMIT_S=600
 CHECK_LIMIT_S=900 # of one; check-dist takes 150 s on two CPUs
 TEMPLATES_LIMIT_S=900
 INTEGRATION_LIMIT_S=2400 # three times what it takes on two CPUs, for others use them too
+INTEGRATION_PROCESSES=3 # side by side; they wait most of the time, and use one CPU in all
 [ "${AGENTD_SOAK:-}" != 1 ] || INTEGRATION_LIMIT_S=$((14400 + 3 * ${AGENTD_SOAK_SECONDS:-3600}))
 BROWSER_LIMIT_S=900
 SYSTEM_LIMIT_S=1200
@@ -231,8 +232,28 @@ note_pytest() {
   done < <(count_pytest "$1")
 }
 
-part_integration() {
+# Status 5 is "no tests": PYTEST_ADDOPTS may choose among the others only.
+integration_pytest() {
   local status=0
+  timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short "$@" || status=$?
+  [ "$status" -ne 5 ] || [ -z "${PYTEST_ADDOPTS:-}" ] || status=0
+  return "$status"
+}
+
+# Those tests that pytest's arguments $2... choose, as "$1"; their log and results are $logs/$1.*.
+integration_tests() {
+  local name=$1 status=0
+  shift
+  AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
+    AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK AGENTD_NODE_MODULES=$PEERS_NODE_MODULES AGENTD_DYNALITE_MODULES=$PEERS_DYNALITE_MODULES \
+    AGENTD_SCHEMATHESIS=$SCHEMATHESIS \
+    STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "$name" "$logs/$name.log" integration_pytest \
+    --junitxml="$logs/$name.xml" "$@" "$source_dir/tests/integration" || status=$?
+  note_pytest "$logs/$name.xml" || return
+  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ]
+}
+
+part_integration() {
   requirements_install "$logs/requirements.log" build unit python || return
   python_peers "$logs/python-peers.log" || return
   schemathesis_peer "$logs/schemathesis.log" || return
@@ -245,16 +266,11 @@ part_integration() {
   # The stores' contract, which is held against DynamoDB's peers here.
   quietly "the stores' contract" "$logs/build-store.log" make -C "$build" -j"$(nproc)" tests/unit/test-store || return
   build_plain || return
-  AGENTD_BUILD=$build AGENTD_PLAIN_BUILD=$plain AGENTD_SOURCE=$source_dir AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
-    AGENTD_METADATA_MOCK=$PEERS_METADATA_MOCK AGENTD_NODE_MODULES=$PEERS_NODE_MODULES AGENTD_DYNALITE_MODULES=$PEERS_DYNALITE_MODULES \
-    AGENTD_SCHEMATHESIS=$SCHEMATHESIS \
-    STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "integration tests" "$logs/integration.log" \
-    timeout -k 10 "$INTEGRATION_LIMIT_S" "$PEERS_PYTHON" -m pytest -v --color=no --tb=short \
-    --junitxml="$logs/integration.xml" "$source_dir/tests/integration" || status=$?
-  note_pytest "$logs/integration.xml" || return
+  # What measures the machine, or loads all of it, comes afterwards, by itself.
+  integration_tests "integration" -n "$INTEGRATION_PROCESSES" --dist loadfile -m 'not alone' || return
+  integration_tests "integration-alone" -m alone || return
   # The mixed events' last table: what grew.
   [ "${AGENTD_SOAK:-}" != 1 ] || [ ! -s "$logs/soak.txt" ] || sed '1,/^$/d' "$logs/soak.txt"
-  [ "$status" -eq 0 ] || [ "$(count fail)" -gt 0 ]
 }
 
 # --- browser ------------------------------------------------------------------------------------

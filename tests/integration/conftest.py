@@ -10,6 +10,8 @@ Fixtures of the integration tests, which drive the real binaries of $AGENTD_BUIL
         flow.join().assert_none_failed()
 
 Each test may take 120 s; `@pytest.mark.limit(300)` gives another number of seconds.
+Files run side by side (pytest-xdist), each in one process; so nothing here has a fixed port, name or place. What measures the
+whole machine or loads all of it is marked `@pytest.mark.alone`, and run-tests.sh runs that afterwards.
 The fixture `plain_agentd` is the same from a build without sanitizers ($AGENTD_PLAIN_BUILD).
 """
 

@@ -348,6 +348,7 @@ def read_window(start_s):
     return 100 * (busy_end - busy) / (everything_end - everything), sum(memory) / len(memory)
 
 
+@pytest.mark.alone
 def test_host_metrics(agentd):
     """Within 2 points of what /proc says to somebody else over the same window, with another process at work."""
     daemon = agentd()

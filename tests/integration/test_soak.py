@@ -25,6 +25,7 @@ from support.daemon import free_port, wait_until
 from support.kills import Losses, kill_worker
 from support.load_generator import Load
 
+pytestmark = pytest.mark.alone
 BOARD = "visitor-board"
 WORKERS = 2
 SOAK = os.environ.get("AGENTD_SOAK") == "1"

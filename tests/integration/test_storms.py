@@ -510,6 +510,7 @@ def spread_of_a_burst(daemon, load, burst, clients=64):
     return max(connections) / statistics.mean(connections), max(requests) / statistics.mean(requests)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("burst", [True, False], ids=["all-at-once", "one-by-one"])
 def test_load_is_even(agentd, load, burst):
     """

@@ -20,6 +20,7 @@ import pytest
 from support import processes
 from support.daemon import wait_until
 
+pytestmark = pytest.mark.alone
 PROGRAM = "agentd-stress"
 USAGE, NOT_PERMITTED, REFUSED = 2, 5, 7
 STRANGER = 65534  # nobody

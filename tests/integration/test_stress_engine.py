@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 STARTER = """
 import subprocess, sys
 print(subprocess.Popen(sys.argv[1:]).pid, flush=True)

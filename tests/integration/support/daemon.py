@@ -18,16 +18,21 @@ SANITIZER_REPORT = re.compile(
     rb"(ERROR: (Address|Leak|Memory)Sanitizer|runtime error: |SUMMARY: \w+Sanitizer)"
 )
 PORTS_GIVEN = set()  # many nodes start at once, and bind theirs later
+PORTS = range(18000, 32000)  # below those of outgoing connections: no client's socket can take one meanwhile
 LOG_SCAN_LIMIT = 64 * 1024 * 1024  # bytes a file that are searched for reports
 
 
+def own_ports():
+    """Those of this process: the processes of one run (pytest-xdist) have each a part of their own."""
+    processes_in_all = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return PORTS[mine::processes_in_all]
+
+
 def free_port():
-    """
-    A loopback port that nobody listens on, and another one each time. It is taken from below the
-    range of outgoing connections, so that a client's socket can't take it meanwhile.
-    """
+    """A loopback port that nobody listens on, and another one each time."""
     for _ in range(1000):
-        port = random.randrange(18000, 32000)
+        port = random.choice(own_ports())
         if port in PORTS_GIVEN:
             continue
         with socket.socket() as probe:
@@ -38,7 +43,7 @@ def free_port():
                 return port
             except OSError:
                 continue
-    raise RuntimeError("no free port between 18000 and 32000")
+    raise RuntimeError(f"no free port in {own_ports()}")
 
 
 def wait_until(condition, timeout_s=10.0, what="condition", interval_s=0.02):
