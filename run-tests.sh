@@ -286,7 +286,7 @@ part_browser() {
   build_sanitized || return
   AGENTD_BUILD=$build AGENTD_LOGS=$logs PYTHONDONTWRITEBYTECODE=1 \
     STEPS=' (PASSED|FAILED|SKIPPED|ERROR)' quietly "browser tests" "$logs/browser.log" \
-    timeout -k 10 "$BROWSER_LIMIT_S" "$BROWSER_PYTHON" -m pytest -v --color=no --tb=short \
+    timeout -k 10 "$BROWSER_LIMIT_S" "$BROWSER_PYTHON" -m pytest -v --color=no --tb=short -n "$(nproc)" \
     --junitxml="$logs/browser.xml" "$source_dir/tests/browser" || status=$?
   note_pytest "$logs/browser.xml" || return
   echo "pictures of the board: $logs/screenshots"
