@@ -71,7 +71,7 @@ run_part() {
 
 build_sanitized() {
   build=$(build_directory build-tests)
-  CFLAGS='-O1 -g' quietly "build with sanitizers in $build" "$logs/build.log" \
+  CFLAGS='-O1 -g1' quietly "build with sanitizers in $build" "$logs/build.log" \
     configure_and_make "$build" '' "${SANITIZERS[@]}"
 }
 
@@ -128,7 +128,7 @@ part_fuzz() {
   requirements_install "$logs/requirements.log" build fuzz || return
   build=$(build_directory build-fuzz)
   quietly "build of the fuzz targets in $build" "$logs/fuzz-build.log" \
-    configure_and_make "$build" fuzz-targets CC=clang CFLAGS='-O1 -g' --enable-fuzz "${SANITIZERS[@]}" || return
+    configure_and_make "$build" fuzz-targets CC=clang CFLAGS='-O1 -g1' --enable-fuzz "${SANITIZERS[@]}" || return
   mapfile -t targets < <(find "$build/tests/fuzz" -maxdepth 1 -type f -name 'fuzz-*' -perm -u+x | sort)
   for target in "${targets[@]}"; do
     name=$(basename "$target")
