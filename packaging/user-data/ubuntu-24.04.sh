@@ -19,6 +19,7 @@ TABLE_NAME='' # DynamoDB table of the board's messages; '': in a file of this in
 AWS_REGION='' # '': the instance's own
 METRICS_NAMESPACE='VisitorBoard'
 SCALING_TARGET='50' # percent of CPU that the Auto Scaling policy aims at
+TRUSTED_PROXIES=''  # the load balancer's addresses or networks: whose X-Forwarded-For the board believes; '': nobody's
 # --- end variables ---
 
 set -uo pipefail
@@ -52,6 +53,17 @@ between() { # name, least, most
   if [ "${!1}" -lt "$2" ] || [ "${!1}" -gt "$3" ]; then die "$1 is \"${!1}\", must be a number from $2 to $3"; fi
 }
 
+# As the board takes them: it would not start with a network that has bits behind its prefix.
+check_proxies() {
+  local proxy a b c d bits one='([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-f]*:[0-9a-f.:]*)(/[0-9]{1,3})?'
+  matches TRUSTED_PROXIES "|$one([, ]+$one)*" 'empty or addresses and networks with commas between them'
+  for proxy in ${TRUSTED_PROXIES//,/ }; do
+    IFS=./ read -r a b c d bits <<<"$proxy"
+    [[ $proxy = *:* ]] || ! (((a << 24 | b << 16 | c << 8 | d) << ${bits:-32} & 0xffffffff)) ||
+      die "TRUSTED_PROXIES is \"$proxy\", must have no bits behind its prefix"
+  done
+}
+
 check_variables() {
   local url='https://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9._/=+-]+'
   matches AGENTD_VERSION '[0-9][0-9A-Za-z.~]*(-[0-9A-Za-z.~]+)?' 'VERSION or VERSION-RELEASE'
@@ -65,6 +77,7 @@ check_variables() {
   matches METRICS_NAMESPACE '[A-Za-z0-9_./#:-]{1,255}' '1 to 255 letters, digits and ". - _ / # :"'
   [[ $METRICS_NAMESPACE != AWS/* ]] || die "METRICS_NAMESPACE is \"$METRICS_NAMESPACE\": AWS/ is AWS's own"
   between SCALING_TARGET 1 100
+  check_proxies
   [ "$(id -u)" = 0 ] || die "must run as root"
 }
 
@@ -182,6 +195,7 @@ install_both() {
 configuration() {
   local environment='"BOARD_DATABASE=/var/lib/visitor-board/board.db"'
   [ -z "$TABLE_NAME" ] || environment="\"TABLE_NAME=$TABLE_NAME\", \"AWS_REGION=$AWS_REGION\""
+  [ -z "$TRUSTED_PROXIES" ] || environment+=", \"BOARD_TRUSTED_PROXIES=$TRUSTED_PROXIES\""
   cat <<CONF
 # Written by the instance's user data. Each boot that runs it writes it anew.
 publish: {

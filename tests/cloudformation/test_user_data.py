@@ -2,6 +2,7 @@
 """The user data in the templates: packaging/user-data's script whole, within EC2's limit, and CloudFormation hears how it
 ended."""
 
+import ipaddress
 import re
 import subprocess
 
@@ -33,6 +34,17 @@ def test_variables_are_those_of_the_script(template):
     block = re.search(r"^# --- begin variables.*?^# --- end variables", SCRIPT.read_text(), re.DOTALL | re.MULTILINE)
     head = support.user_data(template).split("boot() (")[0]
     assert variables_of(head) == variables_of(block[0]) != []
+
+
+def test_trusts_the_balancer_alone(template):
+    """Behind a load balancer: its network, which nobody else is in that the nodes let in. Else nobody."""
+    value = re.search(r"^TRUSTED_PROXIES='([^']*)'$", support.user_data(template), re.MULTILINE)[1]
+    balancers = support.of_type(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    subnets = [ipaddress.ip_network(template["Resources"][subnet["Ref"]]["Properties"]["CidrBlock"])
+               for balancer in balancers.values() for subnet in balancer["Properties"]["Subnets"]]
+    assert bool(value) == bool(balancers) == bool(subnets)
+    assert all(subnet.subnet_of(ipaddress.ip_network(value)) for subnet in subnets)
+    assert not value or value == support.only(template, "AWS::EC2::VPC")["Properties"]["CidrBlock"]
 
 
 def test_script_is_whole(template):
