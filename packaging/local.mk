@@ -23,8 +23,10 @@ packaging/agentd.spec: packaging/rpm/agentd.spec.in Makefile
 CLEANFILES += packaging/agentd.spec
 
 .PHONY: deb package-source rpm srpm clean-packages
+# Whoever packs them: a source package has its files' modes.
 package-source: packaging/agentd.spec
 	$(packaging_dist)
+	chmod 644 $(distdir).tar.xz packaging/agentd.spec
 srpm: package-source
 	$(rpm_build) -bs packaging/agentd.spec
 rpm: package-source
