@@ -67,6 +67,7 @@ system  cmd:rpmbuild              rpm                    rpm-build              
 system  cmd:find-debuginfo        debugedit              debugedit               takes their debugging symbols apart
 system  cmd:eu-strip              elfutils               elfutils                the same
 system  cmd:dpkg-shlibdeps        dpkg-dev               -                       finds what the debs depend on
+system  cmd:createrepo_c          createrepo-c           createrepo_c            makes the repository that dnf reads
 system  cmd:rpmlint               rpmlint                rpmlint                 checks the RPMs
 '
 

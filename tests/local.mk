@@ -53,14 +53,13 @@ EXTRA_DIST += tests/integration/support/aws_front.py tests/integration/support/a
 EXTRA_DIST += tests/integration/requirements-schemathesis.txt tests/integration/schemathesis.toml \
 	tests/integration/support/board.py tests/integration/test_board_api.py \
 	tests/integration/test_board_attacks.py tests/integration/test_board_nodes.py
-	tests/integration/test_board_attacks.py
 
 # The board as visitors see it.
 EXTRA_DIST += scripts/browser-peers.sh tests/browser/conftest.py tests/browser/looks.py tests/browser/pytest.ini \
 	tests/browser/requirements.txt tests/browser/test_page.py
 # The packages, as an instance installs them.
-EXTRA_DIST += tests/checks/check-user-data tests/system/packages.sh tests/system/dnf-stand-in \
-	tests/system/guest/package_server.py tests/system/guest/packages_tests.py
+EXTRA_DIST += tests/checks/check-user-data tests/system/packages.sh tests/system/distribution.spec \
+	tests/system/guest/package_server.py tests/system/guest/package_steps.py tests/system/guest/packages_tests.py
 EXTRA_DIST += tests/cloudformation/cdk/package-lock.json tests/cloudformation/cdk/package.json \
 	tests/cloudformation/cdk/synth.js tests/cloudformation/pytest.ini tests/cloudformation/requirements.txt \
 	tests/cloudformation/support.py tests/cloudformation/test_iam.py tests/cloudformation/test_lint.py \

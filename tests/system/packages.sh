@@ -2,27 +2,51 @@
 # shellcheck shell=bash
 # The packages of these sources, made once for each state of them and kept outside. To be sourced,
 # after tree.sh.
+#
+#   1/ 2/           two releases of the RPMs, for an upgrade
+#   deb/ srpm/      the others
+#   again/          1/, deb/ and srpm/ once more, from another folder: the same bytes, if all is well
+#   distribution/   dnf's repository: distribution.spec
 
-# Two releases of the RPMs, 1 and 2, for an upgrade: the second is packed anew, not compiled anew. The
-# debs are packed from the build at hand. Arguments: the sources, the build, the folder to fill.
+# Sources as who builds packages has them: unpacked, configured, and `make srpm rpm deb`. Arguments: the
+# archive of the sources, the folder to work in, the folder for the packages.
+packages_build() {
+  local archive=$1 work=$2 target=$3
+  rm -rf "$work" && mkdir -p "$work" && tar -C "$work" --strip-components=1 -xf "$archive" &&
+    # Files of now: an archive's are all of one moment. None is newer than what is made of it.
+    find "$work" -exec touch -h -d "@$(date +%s)" {} + &&
+    mkdir "$work/build" && (cd "$work/build" && ../configure -q) &&
+    packages_rpm "$work" srpm rpm && make -C "$work/build" -s -j2 deb &&
+    mkdir -p "$target/1" "$target/srpm" "$target/deb" &&
+    mv "$work"/build/packages/*.src.rpm "$target/srpm/" &&
+    mv "$work"/build/packages/*.rpm "$target/1/" && mv "$work"/build/packages/*.deb "$target/deb/"
+}
+
+packages_rpm() { # the folder to work in, targets, variables
+  local work=$1
+  shift
+  make -C "$work/build" -s RPMBUILD_FLAGS="--nodeps --without check --noclean ${RPM_FLAGS-}" "$@"
+}
+
+# Arguments: the sources, their archive, the folder to fill.
 packages_make() {
-  local source=$1 build=$2 target=$3 top=$CACHE/rpmbuild status=0
-  rm -rf "$top"
-  packages_rpm 1 -bb --noclean &&
-    packages_rpm 2 --short-circuit -bi &&
-    packages_rpm 2 --short-circuit -bb &&
-    mkdir -p "$target/deb" &&
-    "$source/packaging/deb/pack" "$build" "$target/deb" || status=1
+  local source=$1 archive=$2 target=$3 top=$CACHE/packages-work again status=0
+  rm -rf "$top" && mkdir -p "$top" "$target"
+  # Twice at the same time: in paths of other lengths, with another umask and another time zone.
+  (umask 077 && TZ=Asia/Tokyo packages_build "$archive" "$top/another-and-longer/folder/b" "$target/again") >"$top/again.log" 2>&1 &
+  again=$!
+  packages_build "$archive" "$top/a" "$target" || status=1
+  wait "$again" || { status=1 && cat "$top/again.log"; }
+  # Not compiled anew.
+  [ "$status" = 1 ] || { RPM_FLAGS="--noprep --define 'agentd_release 2'" packages_rpm "$top/a" rpm &&
+    mkdir -p "$target/2" && mv "$top"/a/build/packages/*.rpm "$target/2/" &&
+    packages_distribution "$source/tests/system/distribution.spec" "$top" "$target/distribution"; } || status=1
   rm -rf "$top"
   return $status
 }
 
-packages_rpm() { # release, flags
-  local release=$1
-  shift
-  rpmbuild --nodeps --without check --define "_topdir $top" --define "_sourcedir $build" \
-    --define "_rpmdir $target/$release" --define "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" --define "agentd_release $release" \
-    "$@" "$build/packaging/agentd.spec"
+packages_distribution() { # spec, the folder to work in, the folder to fill
+  rpmbuild -bb --define "_topdir $2/distribution" --define "_rpmdir $3" "$1" && createrepo_c -q "$3"
 }
 
 # Prints the path of the kept packages; makes them first when there are none of these sources. What
@@ -37,12 +61,16 @@ packages_path() {
     return 1
   }
   # What is tested, not the tests.
-  key=$({ tar -xJOf "$build"/agentd-*.tar.xz --exclude='*/tests' --exclude='*/bench'; declare -f packages_make packages_rpm; } | sha256sum | cut -c1-16)
+  key=$({
+    tar -xJOf "$build"/agentd-*.tar.xz --exclude='*/tests' --exclude='*/bench'
+    cat "$source/tests/system/distribution.spec"
+    declare -f packages_make packages_build packages_rpm packages_distribution
+  } | sha256sum | cut -c1-16)
   target=$CACHE/packages-$key
   if [ ! -d "$target" ]; then
     echo "making the packages $target (a few minutes, once)" >&2
     rm -rf "$target.new"
-    if ! packages_make "$source" "$build" "$target.new" >>"$log" 2>&1; then
+    if ! packages_make "$source" "$(echo "$build"/agentd-*.tar.xz)" "$target.new" >>"$log" 2>&1; then
       echo "making the packages failed; the end of $log:" >&2
       tail -n 20 "$log" >&2
       return 1
@@ -53,4 +81,18 @@ packages_path() {
   fi
   exec {lock}>&-
   echo "$target"
+}
+
+# Whether the packages that were made twice are the same bytes: a line of results for each folder.
+packages_compare() { # the kept packages
+  local folder differing
+  for folder in 1 deb srpm; do
+    differing=$(diff <(cd "$1/$folder" && sha256sum ./*) <(cd "$1/again/$folder" && sha256sum ./*)) || true
+    if [ -z "$differing" ]; then
+      echo "ok - $folder/: built twice, $(cd "$1/$folder" && echo *): the same bytes"
+    else
+      echo "not ok - $folder/: built twice, and not the same bytes"
+      echo "# ${differing//$'\n'/$'\n'# }"
+    fi
+  done
 }

@@ -6,7 +6,7 @@
 CACHE=${AGENTD_CACHE:-/var/cache/agentd-tests}
 TREE_SUITE=bookworm
 TREE_PACKAGES=(systemd systemd-sysv dbus udev kmod initramfs-tools linux-image-cloud-amd64 python3 curl
-  libmicrohttpd12 libconfig9 libjson-c5 libsqlite3-0 libcurl4 libncursesw6 libsystemd0 rpm openssl)
+  libmicrohttpd12 libconfig9 libjson-c5 libsqlite3-0 libcurl4 libncursesw6 libsystemd0 rpm dnf openssl)
 # What only costs boot time, or would run during a test.
 TREE_MASKED=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer
   e2scrub_reap.service fstrim.timer systemd-pcrphase.service systemd-pcrphase-sysinit.service

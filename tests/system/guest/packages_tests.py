@@ -4,198 +4,156 @@ Tests of the packages in a container without agentd: the user data install them 
 as an instance would from S3 or https. First the RPMs by Amazon Linux's script, then the debs by Ubuntu's.
 """
 
-import hashlib
-import os
 import re
-import signal
 
-from package_server import BUCKET, PackageServer
-from unit import *  # pylint: disable=wildcard-import,unused-wildcard-import
+from package_steps import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 REBOOT = "reboot"
-HERE = Path(__file__).parent
-PACKAGES = HERE / "packages"
-APP_PORT = 80
-USER_CONF = CONFIG_DIR / "90-user-data.conf"
-KINDS = {"rpm": "amazon-linux-2023.sh", "deb": "ubuntu-24.04.sh"}
-STATE = ("/etc/agentd", "/var/lib/agentd", "/var/lib/visitor-board", "/var/lib/agentd-user-data")
-# What package managers, the manager and the tests write themselves.
-OTHERS = STATE + (
-    "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow", "/etc/subuid", "/etc/subgid", "/etc/.pwd.lock",
-    "/etc/agentd", "/usr/lib/agentd-tests", "/var/cache", "/var/lib/apt", "/var/lib/dpkg", "/var/lib/rpm", "/var/log",
-    "/var/lib/systemd", "/var/lib/agentd-tests", "/var/tmp",
-)  # fmt: skip
-server = None
-files_before = set()
+REPOSITORY = Path("/etc/yum.repos.d/distribution.repo")
+# What the instance was last told besides its defaults.
+SETTINGS = {"SCALING_TARGET": "60", "TRUSTED_PROXIES": "127.0.0.0/8, 10.0.0.0/16"}
 
 
-def package(kind, name, release="1"):
-    if kind == "rpm":
-        return next((PACKAGES / release).glob(f"{name}-[0-9]*.rpm"))
-    return next((PACKAGES / "deb").glob(f"{name}_*.deb"))
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def variables(kind, scheme="https"):
-    given = {"AGENTD_VERSION": "0.1.0-1", "AWS_REGION": "eu-central-1", "APP_PORT": str(APP_PORT)}
-    base = f"https://localhost:{server.files_port}" if scheme == "https" else f"s3://{BUCKET}"
-    for prefix, name in (("AGENTD", "agentd"), ("BOARD", "agentd-visitor-board")):
-        path = package(kind, name)
-        given[f"{prefix}_URL"] = f"{base}/{path.relative_to(PACKAGES)}"
-        given[f"{prefix}_SHA256"] = sha256(path)
-    return given
-
-
-def user_data(kind="rpm", scheme="https", **changes):
-    """Runs the script with its variables filled in, as a template does it."""
-    text = (HERE / KINDS[kind]).read_text()
-    for name, value in {**variables(kind, scheme), **changes}.items():
-        text, n = re.subn(rf"^{name}='[^']*'", lambda _, n=name, v=value: f"{n}='{v}'", text, count=1, flags=re.M)
-        assert n == 1, f"the script has no {name}"
-    script = Path("/run/user-data.sh")
-    script.write_text(text)
-    script.chmod(0o700)
-    result = subprocess.run([str(script)], capture_output=True, text=True, timeout=200, check=False,
-                            env={**os.environ, **server.environment()})  # fmt: skip
-    return result
-
-
-def refuses(pattern, kind="rpm", **changes):
-    """The script fails with one line that says why, also in the journal, and installs nothing."""
+def refuses(pattern, kind="rpm", said="", **changes):
+    """The script fails with one line that says why, also in the journal, and installs nothing. |said| is what the
+    package manager says before it."""
     since = time.time() - 1
     result = user_data(kind, **changes)
     assert result.returncode == 1, result.stdout + result.stderr
     failed = [line for line in result.stdout.splitlines() if line.startswith("agentd-user-data: failed: ")]
     assert len(failed) == 1 and re.search(pattern, failed[0]), result.stdout + result.stderr
+    assert re.search(said, result.stdout + result.stderr), result.stdout + result.stderr
     line = failed[0].removeprefix("agentd-user-data: ")
     wait_until(lambda: line in journal("-t", "agentd-user-data", "-p", "err", since=since), 30, "the line in the journal")
     assert not Path("/usr/sbin/agentd").exists() and not CONFIG_DIR.exists()
-    assert run("rpm", "-q", "agentd", check=False).returncode == 1
+    assert run("rpm", "-qa", "agentd*").stdout == ""
     return line
-
-
-def files():
-    """All files and links but those that others write; directories are shared."""
-    found = set()
-    for top in ("/usr", "/etc", "/var"):
-        for folder, folders, names in os.walk(top):
-            folders[:] = [name for name in folders if os.path.join(folder, name) not in OTHERS]
-            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-            found |= {os.path.join(folder, name) for name in names + links}
-    return found - set(OTHERS)
 
 
 def prepares():
     """the file server answers; nothing of agentd is here."""
-    global server  # pylint: disable=global-statement
-    server = PackageServer(PACKAGES, "/run/package-server")
-    files_before.update(files())
-    assert show("LoadState") == "not-found"
+    note_files()
+    assert server().files_port
 
 
 def wrong_user_data():
     """each wrong variable fails the script with its reason, and installs nothing."""
     wrong = {
-        "APP_PORT": "http", "AGENTD_VERSION": "$(reboot)", "AGENTD_URL": "http://example.com/agentd.rpm",
-        "AGENTD_SHA256": "abc", "BOARD_URL": "s3://bucket", "BOARD_SHA256": "", "TABLE_NAME": "a table",
-        "AWS_REGION": "Frankfurt", "METRICS_NAMESPACE": 'a";b', "SCALING_TARGET": "101",
+        "APP_PORT": ["http"], "AGENTD_VERSION": ["$(reboot)"], "AGENTD_URL": ["http://example.com/agentd.rpm"],
+        "AGENTD_SHA256": ["abc"], "BOARD_URL": ["s3://bucket"], "BOARD_SHA256": [""], "TABLE_NAME": ["a table"],
+        "AWS_REGION": ["Frankfurt"], "METRICS_NAMESPACE": ['a";b'], "SCALING_TARGET": ["101"],
+        "TRUSTED_PROXIES": ["the-load-balancer", "10.0.0/16", "10.1.0.0/8", "10.0.0.0/16, 10.0.0.1/24", '10.0.0.0/16"'],
     }  # fmt: skip
-    return [refuses(f"{name} is ", **{name: value}) for name, value in wrong.items()]
+    return [refuses(f"{name} is ", **{name: value}) for name, values in wrong.items() for value in values]
 
 
-def wrong_checksum():
-    """a package with another SHA-256 installs nothing, the second one neither."""
+def wrong_package():
+    """a package with another SHA-256, another version, or broken bytes installs nothing, the other one neither."""
     lines = [refuses("has the SHA-256 [0-9a-f]{64}, not 0000.*: nothing is installed", **{name: "0" * 64})
              for name in ("AGENTD_SHA256", "BOARD_SHA256")]  # fmt: skip
-    lines.append(refuses('the package is "agentd 0.1.0-1", not "agentd 0.2.0"', AGENTD_VERSION="0.2.0"))
-    lines.append(refuses("can't fetch https://", AGENTD_URL=f"https://localhost:{server.files_port}/absent.rpm"))
+    lines.append(refuses(f'the package is "agentd {version_of("rpm")}", not "agentd 0.0.9"', AGENTD_VERSION="0.0.9"))
+    lines.append(refuses("can't fetch https://", AGENTD_URL=f"https://localhost:{server().files_port}/absent.rpm"))
+    broken = PACKAGES / "broken.rpm"
+    content = bytearray(package("rpm", "agentd-visitor-board").read_bytes())
+    content[-1000] ^= 1
+    broken.write_bytes(content)
+    lines.append(refuses("installing failed", BOARD_URL=f"https://localhost:{server().files_port}/{broken.name}",
+                         BOARD_SHA256=sha256(broken), said="(?i)digest: bad"))  # fmt: skip
+    broken.unlink()
     return lines
 
 
-def boot_with(kind, scheme="https", **changes):
-    result = user_data(kind, scheme, **changes)
-    assert result.returncode == 0, result.stdout + result.stderr
-    steps = [line for line in result.stdout.splitlines() if line.startswith("agentd-user-data: ")]
-    assert healthy() and request(port=APP_PORT)[0] == 200 and refused(8080)
-    assert show("ActiveState", "UnitFileState") == ["active", "enabled"]
-    wait_workers(len(os.sched_getaffinity(0)))
-    return steps
+def wants_its_requirements():
+    """without the distribution's packages dnf installs nothing, and says what is missing."""
+    aside = REPOSITORY.with_suffix(".aside")
+    REPOSITORY.rename(aside)
+    try:
+        return [refuses("installing failed", said=r"nothing provides libmicrohttpd\.so\.12\(\)\(64bit\) needed by agentd-")]
+    finally:
+        aside.rename(REPOSITORY)
 
 
-def installs_and_boots():
-    """the RPMs by user data: installed, configured, started, /health 200."""
-    steps = boot_with("rpm")
-    text = USER_CONF.read_text()
-    for words in ('sink = "cloudwatch"', 'namespace = "VisitorBoard"', 'region = "eu-central-1"', 'listen = [ "80" ]'):
-        assert words in text, text
-    assert "visitor-board" in run("agentctl", "status").stdout
-    assert user_of(workers()[0]) == "visitor-board" and user_of(holder()) == "agentd"
-    verified = run("rpm", "-V", "--nodeps", "agentd", "agentd-visitor-board", check=False).stdout
-    assert not verified, verified
-    # The restarts from here on needn't wait for a load balancer.
-    (CONFIG_DIR / "80-tests.conf").write_text("health: { lame_duck = 1; };\n")
-    return steps
+def unsigned():
+    """where dnf wants signatures, it refuses the packages; the user data's SHA-256 stand for them."""
+    configured = Path("/etc/dnf/dnf.conf")
+    configured.write_text(configured.read_text() + "localpkg_gpgcheck=1\n")
+    result = run("dnf", "-y", "install", *(str(package("rpm", name)) for name in NAMES), check=False)
+    assert result.returncode == 1 and "is not signed" in result.stdout + result.stderr, result.stdout + result.stderr
+    return installs_and_boots()
 
 
 def second_run():
     """the user data once more: nothing is fetched, nothing restarts."""
-    before, fetched = (holder(), core(), workers()), len(server.seen)
+    before, fetched = (holder(), core(), workers()), len(server().seen)
     steps = boot_with("rpm")
-    assert (holder(), core(), workers()) == before and len(server.seen) == fetched
+    assert (holder(), core(), workers()) == before and len(server().seen) == fetched
+    return steps
+
+
+def forgotten():
+    """the same packages once more, when the user data don't know that they are there: agentd goes on."""
+    main = holder()
+    Path("/var/lib/agentd-user-data/installed").unlink()
+    steps = boot_with("rpm")
+    assert holder() == main and installed_rpms() == [f"{name}-{version_of('rpm')}" for name in NAMES]
     return steps
 
 
 def new_settings():
-    """the user data with another value: written, and agentd restarted with it."""
+    """the user data with other values: written, and agentd restarted with them."""
     old = holder()
-    boot_with("rpm", SCALING_TARGET="60")
+    boot_with("rpm", **SETTINGS)
     assert "scaling_target = 60;" in USER_CONF.read_text() and holder() != old
 
 
-def journal_fields():
-    """events are found by identifier, field and message id, and the catalog explains them."""
-    line = json.loads(journal("-u", UNIT, "EVENT=worker-ready", "-n", "1", "-o", "json"))
-    assert line["SYSLOG_IDENTIFIER"] == "agentd-core" and line["APP"] == "visitor-board", line
-    assert int(line["SLOT"]) >= 1 and int(line["WORKER_PID"]) in workers(), line
-    since, serving = time.time() - 1, workers()
-    send(serving[0], signal.SIGKILL)
-    wait_workers(len(serving), without=serving[:1])
-    died = json.loads(wait_until(lambda: journal("EVENT=worker-died", "-o", "json", since=since), 60, "its death"))
-    assert died["WORKER_PID"] == str(serving[0]), died
-    text = journal("MESSAGE_ID=" + died["MESSAGE_ID"], "-x", "-o", "short", since=since)
-    assert "A worker died" in text and f"Worker {died['SLOT']} of visitor-board, process {serving[0]}" in text, text
-    return text.splitlines()
+def posts_as(connection, address):
+    """The status of one post of the visitor with that address, through a load balancer."""
+    connection.request("POST", "/api/messages", '{"message":"hello"}',
+                       {"Content-Type": "application/json", "X-Forwarded-For": address})  # fmt: skip
+    response = connection.getresponse()
+    response.read()
+    return response.status
 
 
-def stress():
-    """agentctl stress on loads the node, stress off ends it."""
-    run("agentctl", "stress", "on", "--load", "30", "--for", "60s")
-    wait_until(lambda: named("agentd-stress"), 30, "agentd-stress runs")
-    run("agentctl", "stress", "off")
-    wait_until(lambda: not named("agentd-stress"), 30, "agentd-stress is gone")
+def trusts_the_balancer():
+    """TRUSTED_PROXIES reaches the workers: each visitor behind a load balancer has a limit of its own."""
+    for pid in workers():
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert b"BOARD_TRUSTED_PROXIES=127.0.0.0/8, 10.0.0.0/16" in environment, environment
+    # One connection is one worker, and the limit is each worker's.
+    connection = http.client.HTTPConnection("127.0.0.1", APP_PORT, timeout=30)
+    posts = 0
+    while posts_as(connection, "192.0.2.1") != 429:
+        posts += 1
+        assert posts < 1000, "one visitor is never too fast"
+    # As many again as one address has at once; of the first visitor, they would take a minute.
+    assert [posts_as(connection, "192.0.2.2") for _ in range(30)] == [201] * 30
+    assert posts_as(connection, "203.0.113.9, 192.0.2.3") == 201
+    connection.close()
+    return [f"{posts} posts of one visitor, then 429"]
 
 
-def rpm_upgrade(release, *options):
-    names = ("agentd", "agentd-visitor-board")
-    return run("rpm", "-U", "--nodeps", *options, *(str(package("rpm", name, release)) for name in names))
-
-
-def upgraded_under_load():
-    """rpm -U under load: no failed request, the same workers, the new version runs."""
-    serving, main, old = workers(), holder(), core()
-    flow = Load(APP_PORT, duration_s=120, max_requests=20000, clients_new=2, clients_kept=2, pause_s=0.02, slow_s=30,
-                timeout_s=60)  # fmt: skip
-    flow.wait_requests(100, 60)
-    said = rpm_upgrade("2").stdout
-    assert "upgraded from " in said, said
-    flow.wait_requests(100, 60)
+def to_release(release):
+    main, old_core, serving = holder(), core(), workers()
+    flow = load_of_both()
+    flow.wait_requests(100, 120)
+    steps = boot_with("rpm", release=release, **SETTINGS)
+    flow.wait_requests(100, 120)
     flow.stop().assert_none_failed()
-    assert (workers(), holder()) == (serving, main) and core() not in (0, old)
-    assert run("rpm", "-q", "agentd").stdout.startswith("agentd-0.1.0-2"), "not the new release"
-    return [*said.splitlines(), flow.summary()]
+    assert "agentd-user-data: agentctl reload --wait" in steps, steps
+    assert holder() == main and core() not in (0, old_core) and not set(workers()) & set(serving)
+    assert installed_rpms() == [f"{name}-{version_of('rpm', release)}" for name in NAMES]
+    return [*steps, flow.summary()]
+
+
+def new_release():
+    """user data with another release, under load: upgraded in place, new workers, no failed request."""
+    return to_release("2")
+
+
+def release_before():
+    """user data with the release before, under load: back the same way."""
+    return to_release("1")
 
 
 def upgrade_refused():
@@ -232,16 +190,6 @@ def crash_loop():
     assert set(wait_workers(len(before))) != set(before)
 
 
-def stops():
-    """systemctl stop leaves no process, and both ports refuse."""
-    systemctl("stop", UNIT)
-    left = named("agentd") + named("agentd-core") + workers()
-    assert not left, f"left: {left}"
-    assert refused(APP_PORT) and refused(HEALTH_PORT)
-    systemctl("start", UNIT)
-    wait_healthy()
-
-
 NO_LOW_PORTS = "CAP_SETUID CAP_SETGID"
 
 
@@ -272,29 +220,13 @@ def socket_unit():
     return [line.group(0)]
 
 
-def nothing_left(*command):
-    """Runs the command that removes the packages: only configuration and state are left."""
-    run(*command)
-    assert not named("agentd") + named("agentd-core") + workers()
-    assert show("LoadState") == "not-found"
-    left = files() - files_before
-    assert not left, sorted(left)[:20]
-    assert not Path("/usr/libexec/agentd").exists()
-    assert USER_CONF.exists() and Path("/var/lib/visitor-board").is_dir()
-
-
-def erased():
-    """rpm -e ends agentd and leaves no file but configuration and state."""
-    nothing_left("rpm", "-e", "agentd-visitor-board", "agentd")
-
-
 def fetches_from_s3():
     """with s3:// addresses: by the role's credentials, signed; then erased again."""
-    refused_without = server.seen.count("GET /latest/meta-data/iam/security-credentials/the-role")
+    fetched_before = server().seen.count("GET /latest/meta-data/iam/security-credentials/the-role")
     steps = boot_with("rpm", "s3", AWS_REGION="")
-    assert server.seen.count("GET /latest/meta-data/iam/security-credentials/the-role") == refused_without + 2
+    assert server().seen.count("GET /latest/meta-data/iam/security-credentials/the-role") == fetched_before + 2
     assert 'region = "eu-central-1"' in USER_CONF.read_text()
-    nothing_left("rpm", "-e", "agentd-visitor-board", "agentd")
+    erased()
     return steps
 
 
@@ -311,12 +243,17 @@ def debs():
 TESTS = [
     prepares,
     wrong_user_data,
-    wrong_checksum,
-    installs_and_boots,
+    wrong_package,
+    wants_its_requirements,
+    unsigned,
     second_run,
+    forgotten,
     new_settings,
+    trusts_the_balancer,
     journal_fields,
-    stress,
+    stress_on_and_off,
+    new_release,
+    release_before,
     upgraded_under_load,
     upgrade_refused,
     crash_loop,

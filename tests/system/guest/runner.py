@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 STAGE = Path("/var/lib/agentd-tests/stage")
-LIMIT_S = 240  # of one test
+LIMIT_S = 360  # of one test
 CUT_LIMIT_S = 60
 sys.path.insert(0, str(HERE))
 

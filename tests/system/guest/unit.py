@@ -20,9 +20,9 @@ CONFIG_DIR = Path("/etc/agentd/conf.d")
 UNIT_CAPABILITIES = 1 << 7 | 1 << 6 | 1 << 10  # SETUID, SETGID, NET_BIND_SERVICE
 
 
-def run(*command, check=True, timeout_s=120):
+def run(*command, check=True, timeout_s=120, env=None):
     """A command's CompletedProcess, as text."""
-    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, env=env)
     if check and result.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: exit {result.returncode}: {result.stdout}{result.stderr}")
     return result

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Tests in the virtual machine: all that only a real kernel and manager show. cgroups, users,
-capabilities, the watchdog, the death of the holder, a reboot. The machine is emulated and slow; only
-order and completeness are judged here, no times.
+capabilities, the watchdog, the death of the holder, a reboot. All that runs here is from the RPMs, which
+the user data install first and rpm removes last. The machine is emulated and slow; only order and
+completeness are judged here, no times.
 """
 
 import json
@@ -14,15 +15,37 @@ import time
 from pathlib import Path
 
 from hardening import processes_are_hidden, security, usage
+from package_steps import *  # pylint: disable=wildcard-import,unused-wildcard-import
 from power_cut import PowerCut, comes_back_after_power_cut
-from unit import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 REBOOT = "reboot"
+ASIDE = Path("/etc/agentd/user-data.conf")  # nobody reads it there
 NO_CAPABILITIES = {"CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapAmb": 0}
 
 
+def installs_by_user_data():
+    """the RPMs by user data and dnf: installed, configured, started, /health 200."""
+    note_files()
+    return installs_and_boots()
+
+
+def as_packaged():
+    """without the user data's file the unit has the packages' own settings."""
+    USER_CONF.rename(ASIDE)
+    (CONFIG_DIR / "80-tests.conf").unlink()
+    fresh_start()
+    assert refused(APP_PORT)
+
+
+def as_user_data_said():
+    """with the user data's file again, the board serves where it says."""
+    ASIDE.rename(USER_CONF)
+    fresh_start()
+    assert request(port=APP_PORT)[0] == 200 and refused(BOARD_PORT)
+
+
 def starts():
-    """the unit is active after boot, with two workers and a healthy /health."""
+    """the unit is active, with two workers and a healthy /health."""
     wait_until(lambda: show("ActiveState") == "active", 120, "agentd.service is active")
     wait_workers(timeout_s=120)
     assert request("POST", "/", body="message=before+the+reboot")[0] == 302
@@ -515,6 +538,10 @@ def stress_yields():
 
 
 TESTS = [
+    installs_by_user_data,
+    journal_fields,
+    stress_on_and_off,
+    as_packaged,
     starts,
     identities,
     cgroups,
@@ -543,4 +570,8 @@ TESTS = [
     comes_back_after_reboot,
     PowerCut(),
     comes_back_after_power_cut,
+    as_user_data_said,
+    upgraded_under_load,
+    stops,
+    erased,
 ]
