@@ -15,7 +15,7 @@ packaging_dist = SOURCE_DATE_EPOCH=$(packaging_date) XZ_OPT='-6 -T1' \
 	TAR_OPTIONS="--sort=name --mtime=@$(packaging_date) --owner=0 --group=0 --numeric-owner --mode=go+u,go-w --pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime" \
 	$(MAKE) $(AM_MAKEFLAGS) dist-xz
 rpm_build = rpmbuild $(RPMBUILD_FLAGS) --define "_topdir $(abs_builddir)/packaging/rpmbuild" --define "_sourcedir $(abs_builddir)" \
-	--define "_rpmdir $(abs_builddir)/packages" --define "_srcrpmdir $(abs_builddir)/packages" \
+	--define "_rpmdir $(abs_builddir)/packages" \
 	--define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm'
 
 packaging/agentd.spec: packaging/rpm/agentd.spec.in Makefile
@@ -27,8 +27,10 @@ CLEANFILES += packaging/agentd.spec
 package-source: packaging/agentd.spec
 	$(packaging_dist)
 	chmod 644 $(distdir).tar.xz packaging/agentd.spec
+# By relative paths, as a source package keeps the spec with its macros expanded.
 srpm: package-source
-	$(rpm_build) -bs packaging/agentd.spec
+	rpmbuild $(RPMBUILD_FLAGS) --define "_topdir packaging/rpmbuild" --define "_sourcedir ." --define "_srcrpmdir packages" \
+	  --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' -bs packaging/agentd.spec
 rpm: package-source
 	$(rpm_build) -bb packaging/agentd.spec
 # A build of its own, as rpmbuild makes one: whatever this one was configured for.
