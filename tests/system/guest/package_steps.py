@@ -25,6 +25,7 @@ OTHERS = STATE + (
     "/etc/group", "/etc/gshadow", "/etc/passwd", "/etc/shadow", "/etc/subuid", "/etc/subgid", "/etc/.pwd.lock",
     "/usr/lib/agentd-tests", "/var/cache", "/var/lib/apt", "/var/lib/dnf", "/var/lib/dpkg", "/var/lib/rpm", "/var/log",
     "/var/lib/systemd", "/var/lib/agentd-tests", "/var/tmp",
+    "/etc/agentd-second.conf", "/var/lib/agentd-second",  # power_cut.py's
 )  # fmt: skip
 FILES_BEFORE = Path("/var/lib/agentd-tests/files-before")
 
