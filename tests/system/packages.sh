@@ -49,6 +49,13 @@ packages_distribution() { # spec, the folder to work in, the folder to fill
   rpmbuild -bb --define "_topdir $2/distribution" --define "_rpmdir $3" "$1" && createrepo_c -q "$3"
 }
 
+# make in a finished build. One at a time: several systems may be made of the same one.
+build_make() { # the build, targets and variables
+  local build=$1
+  shift
+  flock "$build/config.status" make -C "$build" -s "$@"
+}
+
 # Prints the path of the kept packages; makes them first when there are none of these sources. What
 # happens meanwhile goes to the log file $3. Arguments: the sources, the build, the log.
 packages_path() {
@@ -56,7 +63,7 @@ packages_path() {
   mkdir -p "$CACHE"
   exec {lock}>"$CACHE/packages.lock"
   flock "$lock"
-  make -C "$build" -s package-source >"$log" 2>&1 || {
+  build_make "$build" package-source >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
     return 1
   }
