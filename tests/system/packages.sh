@@ -5,7 +5,7 @@
 #
 #   1/ 2/           two releases of the RPMs, for an upgrade
 #   deb/ srpm/      the others
-#   again/          1/, deb/ and srpm/ once more, from another folder: the same bytes, if all is well
+#   again/          1/, deb/ and srpm/ once more, made for packages_compare() from another folder
 #   distribution/   dnf's repository: distribution.spec
 
 # Sources as who builds packages has them: unpacked, configured, and `make srpm rpm deb`. Arguments: the
@@ -30,17 +30,22 @@ packages_rpm() { # the folder to work in, targets, variables
 
 # Arguments: the sources, their archive, the folder to fill.
 packages_make() {
-  local source=$1 archive=$2 target=$3 top=$CACHE/packages-work again status=0
-  rm -rf "$top" && mkdir -p "$top" "$target"
-  # Twice at the same time: in paths of other lengths, with another umask and another time zone.
-  (umask 077 && TZ=Asia/Tokyo packages_build "$archive" "$top/another-and-longer/folder/b" "$target/again") >"$top/again.log" 2>&1 &
-  again=$!
-  packages_build "$archive" "$top/a" "$target" || status=1
-  wait "$again" || { status=1 && cat "$top/again.log"; }
-  # Not compiled anew.
-  [ "$status" = 1 ] || { RPM_FLAGS="--noprep --define 'agentd_release 2'" packages_rpm "$top/a" rpm &&
+  local source=$1 archive=$2 target=$3 top=$CACHE/packages-work status=0
+  rm -rf "$top" && mkdir -p "$top" "$target" &&
+    packages_build "$archive" "$top/a" "$target" &&
+    # Not compiled anew.
+    RPM_FLAGS="--noprep --define 'agentd_release 2'" packages_rpm "$top/a" rpm &&
     mkdir -p "$target/2" && mv "$top"/a/build/packages/*.rpm "$target/2/" &&
-    packages_distribution "$source/tests/system/distribution.spec" "$top" "$target/distribution"; } || status=1
+    packages_distribution "$source/tests/system/distribution.spec" "$top" "$target/distribution" || status=1
+  rm -rf "$top"
+  return $status
+}
+
+# In a path of another length, with another umask and another time zone. Arguments: the archive of the
+# sources, the folder to fill.
+packages_make_again() {
+  local top=$CACHE/packages-work/another-and-longer status=0
+  (umask 077 && TZ=Asia/Tokyo packages_build "$1" "$top/folder/b" "$2") || status=1
   rm -rf "$top"
   return $status
 }
@@ -74,25 +79,36 @@ packages_path() {
     declare -f packages_make packages_build packages_rpm packages_distribution
   } | sha256sum | cut -c1-16)
   target=$CACHE/packages-$key
-  if [ ! -d "$target" ]; then
-    echo "making the packages $target (a few minutes, once)" >&2
-    rm -rf "$target.new"
-    if ! packages_make "$source" "$(echo "$build"/agentd-*.tar.xz)" "$target.new" >>"$log" 2>&1; then
-      echo "making the packages failed; the end of $log:" >&2
-      tail -n 20 "$log" >&2
-      return 1
-    fi
-    # Those of other sources are not needed again soon.
-    find "$CACHE" -maxdepth 1 -name 'packages-*' -type d -mtime +1 -exec rm -rf {} +
-    mv "$target.new" "$target"
-  fi
+  packages_keep "$target" "$log" packages_make "$source" "$(echo "$build"/agentd-*.tar.xz)" || return
+  # Those of other sources are not needed again soon.
+  find "$CACHE" -maxdepth 1 -name 'packages-*' -type d -mtime +1 ! -path "$target" -exec rm -rf {} +
   exec {lock}>&-
   echo "$target"
 }
 
-# Whether the packages that were made twice are the same bytes: a line of results for each folder.
-packages_compare() { # the kept packages
-  local folder differing
+# Calls the command with a folder to fill as its last argument, unless the folder $1 is there already.
+packages_keep() {
+  local target=$1 log=$2
+  shift 2
+  [ ! -d "$target" ] || return 0
+  echo "making the packages $target (a minute or two, once)" >&2
+  rm -rf "$target.new"
+  if ! "$@" "$target.new" >>"$log" 2>&1; then
+    echo "making the packages failed; the end of $log:" >&2
+    tail -n 20 "$log" >&2
+    return 1
+  fi
+  mv "$target.new" "$target"
+}
+
+# Makes the kept packages once more, and says whether they are the same bytes: a line of results for
+# each folder. Arguments: the kept packages, the build, the log.
+packages_compare() {
+  local folder differing lock
+  exec {lock}>"$CACHE/packages.lock"
+  flock "$lock"
+  packages_keep "$1/again" "$3" packages_make_again "$(echo "$2"/agentd-*.tar.xz)" || return
+  exec {lock}>&-
   for folder in 1 deb srpm; do
     differing=$(diff <(cd "$1/$folder" && sha256sum ./*) <(cd "$1/again/$folder" && sha256sum ./*)) || true
     if [ -z "$differing" ]; then
