@@ -47,6 +47,9 @@ python  cmd:node                  nodejs                  nodejs                
 python  cmd:npm                   npm                     nodejs-npm              installs it
 python  cmd:promtool              prometheus:/usr/bin/promtool -                 checks what Prometheus reads
 python  file:/usr/sbin/haproxy    haproxy                haproxy                 a load balancer before two nodes
+python  cmd:curl                  curl                   curl-minimal            a client that the docs name
+python  cmd:ps                    procps                 procps-ng               lists processes
+python  cmd:ss                    iproute2               iproute                 lists sockets
 python  cmd:tmux                  tmux                   tmux                    a terminal to look at
 browser cmd:chromium              chromium               -                       shows the visitor board as visitors see it
 browser file:/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf fonts-noto-color-emoji - emoji in its pictures
