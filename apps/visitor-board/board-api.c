@@ -248,6 +248,15 @@ static bool read_key(const struct board *board, const char *value, char key[SEAL
     return true;
 }
 
+/* After a read, which brings the secret. */
+static void post_again(struct board *board, struct http_request *request, int error)
+{
+    if (board->has_secret)
+        board_handle_api_post(request, board);
+    else
+        board_send_unavailable(board, request, error);
+}
+
 static void post_text(struct board *board, struct http_request *request, const char *text)
 {
     const char *value = http_request_header(request, KEY_HEADER);
@@ -262,9 +271,8 @@ static void post_text(struct board *board, struct http_request *request, const c
                KEY_HEADER);
         return;
     }
-    if (value && !board->has_secret) {
-        reads_ask_secret(board);
-        board_send_unavailable(board, request, board->reads.error);
+    if (value && !board->has_secret) { /* for a moment, in a worker that has just begun */
+        board_with_latest(board, request, post_again);
         return;
     }
     wait_s = board_rate_limit(board, request);

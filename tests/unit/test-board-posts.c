@@ -297,20 +297,32 @@ static void test_idempotency(void **state)
     expect(bench, fd, 201, "id-of-it");
 }
 
-/* Keys are hashed with the secret: without it they can't be told apart. */
+/* Keys are hashed with the secret: a worker that has just begun waits for it. */
 static void test_key_without_secret(void **state)
 {
     struct bench *bench = *state;
-    int fd;
+    int keyed = begin(bench, API_POST_WITH("Idempotency-Key: abc\r\n"));
+    int fd = begin(bench, API_POST);
 
-    expect(bench, begin(bench, API_POST_WITH("Idempotency-Key: abc\r\n")), 503, "Retry-After");
-    fd = begin(bench, API_POST);
     answer_post(&bench->fake, 0, "x", false);
     expect(bench, fd, 201, "id-of-it");
+    assert_waits(bench, keyed);
     answer_secret(&bench->fake, 0);
-    fd = begin(bench, API_POST_WITH("Idempotency-Key: abc\r\n"));
+    answer_read(&bench->fake, 0, "kept", 1);
+    assert_waits(bench, keyed);
+    assert_int_equal(strlen(bench->fake.post_key), 32);
     answer_post(&bench->fake, 0, "x", false);
-    expect(bench, fd, 201, "id-of-it");
+    expect(bench, keyed, 201, "id-of-it");
+}
+
+static void test_secret_can_not_be_had(void **state)
+{
+    struct bench *bench = *state;
+    int fd = begin(bench, API_POST_WITH("Idempotency-Key: abc\r\n"));
+
+    answer_secret(&bench->fake, -EIO);
+    expect(bench, fd, 503, "Retry-After");
+    assert_int_equal(bench->fake.posts, 0);
 }
 
 int main(void)
@@ -329,6 +341,7 @@ int main(void)
         POST_TEST(test_api_post, bench_setup),
         POST_TEST(test_idempotency, bench_setup),
         POST_TEST(test_key_without_secret, setup_no_secret),
+        POST_TEST(test_secret_can_not_be_had, setup_no_secret),
     };
 #undef POST_TEST
 
