@@ -20,7 +20,6 @@ class Board:
         self.settings = {"PORT": str(self.port), "INSTANCE_ID": "node-1", "BOARD_DATABASE": str(directory / "board.db"),
                          "BOARD_POSTS_PER_MINUTE": "0", **settings}
         self.process = None
-        self.unavailable = 0  # answers 503 that request_until_taken() had
 
     def start(self):
         environment = {**os.environ, "UBSAN_OPTIONS": "print_stacktrace=1", **self.settings}
@@ -54,15 +53,3 @@ class Board:
             return Answer(connection.getresponse())
         finally:
             connection.close()
-
-    def request_until_taken(self, *arguments):
-        """
-        As request(), again as long as the answer is 503: on a busy machine the store is slow at times. What was not
-        answered may be stored, so this is for what may be sent twice, as a post with a key.
-        """
-        for _ in range(20):
-            answer = self.request(*arguments)
-            if answer.status != 503:
-                break
-            self.unavailable += 1
-        return answer
